@@ -1,0 +1,105 @@
+import { z } from "zod";
+import { modelName, parseModelReference } from "./references.ts";
+import type { SerializedError } from "./errors.ts";
+
+/**
+ * What a job kind declares about itself; its maths is elsewhere. Everything that treats jobs alike (API, queue, CLI, docs)
+ * works from this and never from the kind's name.
+ */
+export interface JobDefinition<K extends string = string, P extends z.ZodType = z.ZodType> {
+  kind: K;
+  title: string;
+  description: string;
+  /** The parameters that a caller sends; every default is in it. */
+  params: P;
+  /** The parameters that name a model, with the role of that model in what comes out. */
+  models: Readonly<Record<string, "base" | "teacher">>;
+  /** Whether a finished job publishes an artifact. */
+  publishes: boolean;
+  /** A small valid example, shown in the API docs. */
+  example: z.input<P>;
+}
+
+/** Declares a job kind. */
+export function defineJob<const K extends string, P extends z.ZodType>(definition: JobDefinition<K, P>): JobDefinition<K, P> {
+  return definition;
+}
+
+/** Every model reference in a job's parameters: `{base: "$teacher"}` gives `[{param: "base", reference: "$teacher"}]`. */
+export function modelReferences(definition: JobDefinition, params: Record<string, unknown>): { param: string; reference: string }[] {
+  return Object.keys(definition.models).flatMap((param) => {
+    const reference = params[param];
+    return typeof reference === "string" ? [{ param, reference }] : [];
+  });
+}
+
+/** Names of the pipeline steps that these parameters refer to. */
+export function stepReferences(definition: JobDefinition, params: Record<string, unknown>): string[] {
+  return modelReferences(definition, params).flatMap(({ reference }) => {
+    const parsed = parseModelReference(reference);
+    return parsed?.kind === "step" ? [parsed.step] : [];
+  });
+}
+
+/** How a finished artifact is named: a new version of `name`, and optionally an alias moved to it. */
+export const outputSpec = z.object({
+  name: modelName,
+  alias: z
+    .string()
+    .regex(/^[a-z][a-z0-9._-]{0,63}$/)
+    .optional(),
+});
+
+/** Options of a submission that are the same for every kind. */
+export const jobOptions = z.object({
+  output: outputSpec.optional().meta({ description: "Name (and alias) to publish under; by default <kind>-<job id>." }),
+  priority: z.int().min(1).max(1000).default(100).meta({ description: "Lower runs first." }),
+  attempts: z.int().min(1).max(20).default(3).meta({ description: "How often a job that fails for a passing reason is run." }),
+  timeoutSeconds: z.int().min(1).max(604_800).default(86_400).meta({ description: "Wall-clock limit of one attempt." }),
+});
+
+/** A job as it lies in the queue and as a child process gets it. */
+export const jobEnvelope = z.object({
+  id: z.string(),
+  kind: z.string(),
+  params: z.record(z.string(), z.unknown()),
+  output: outputSpec,
+  timeoutSeconds: z.int().positive(),
+  createdAt: z.iso.datetime(),
+  submittedBy: z.string(),
+  pipeline: z.object({ id: z.string(), step: z.string(), steps: z.record(z.string(), z.string()) }).optional(),
+});
+
+/** What a finished job returns. `metrics` are the artifact's, or the evaluation's where nothing is published. */
+export const jobResult = z.object({
+  artifact: z.object({ name: modelName, version: z.int().positive(), digest: z.string() }).optional(),
+  metrics: z.record(z.string(), z.unknown()),
+});
+
+export const jobState = z.enum(["waiting", "blocked", "running", "completed", "failed", "cancelled"]);
+
+export type JobOptions = z.infer<typeof jobOptions>;
+export type OutputSpec = z.infer<typeof outputSpec>;
+/** `pipeline.steps` maps every step's name to its job id, so that a child can find what the steps before it made. */
+export type JobEnvelope = z.infer<typeof jobEnvelope>;
+export type JobResult = z.infer<typeof jobResult>;
+/** `blocked`: waits for an earlier step of its pipeline. */
+export type JobState = z.infer<typeof jobState>;
+
+/** A job as the API shows it. Times are ISO 8601 in UTC. */
+export interface JobView {
+  id: string;
+  kind: string;
+  state: JobState;
+  params: Record<string, unknown>;
+  output: OutputSpec;
+  pipeline?: { id: string; step: string };
+  progress: { fraction: number; stage: string };
+  attemptsMade: number;
+  createdAt: string;
+  startedAt?: string;
+  finishedAt?: string;
+  worker?: string;
+  result?: JobResult;
+  error?: SerializedError;
+}

@@ -1,0 +1,149 @@
+import { z } from "zod";
+import { digest, modelName } from "./references.ts";
+
+/** Datatype names of the Open Inference Protocol. */
+export const datatype = z.enum(["BOOL", "UINT8", "INT8", "INT32", "INT64", "FP32", "FP64"]);
+
+/** One input or output of a model; -1 in `shape` is any size (the batch). */
+export const tensorSpec = z.object({
+  name: z.string(),
+  datatype,
+  shape: z.array(z.int().min(-1)),
+});
+
+export const signature = z.object({ inputs: z.array(tensorSpec).min(1), outputs: z.array(tensorSpec).min(1) });
+
+/** What a caller must do to raw values before the model sees them: x * scale + offset. */
+export const preprocessing = z.object({ scale: z.number(), offset: z.number() });
+
+/** A proportion with its Wilson score interval (95%) on `n` samples. */
+export const proportion = z.object({
+  value: z.number().min(0).max(1),
+  interval: z.tuple([z.number(), z.number()]),
+  n: z.int().positive(),
+});
+
+/** What was measured and is the same for the same seed on the same machine, so it is part of the artifact's digest. */
+export const metrics = z.object({
+  accuracy: proportion.optional(),
+  loss: z.number().optional(),
+  /** Size of the file that is served, as it is and gzipped (level 9), in bytes. */
+  bytes: z.int().positive().optional(),
+  gzipBytes: z.int().positive().optional(),
+  parameters: z.int().nonnegative().optional(),
+  /** Multiply-accumulates of one sample. */
+  macs: z.int().nonnegative().optional(),
+  /** Share of the weights (biases left out) that are exactly zero. */
+  sparsity: z.number().min(0).max(1).optional(),
+});
+
+/** Milliseconds of one call. */
+const latency = z.object({ p50: z.number(), p95: z.number() });
+
+/** What differs from run to run: kept in the version record, outside the digest. */
+export const measurements = z.object({
+  latencyMs: z.object({ b1: latency, b32: latency }).optional(),
+  /** The machine that `latencyMs` was measured on. */
+  cpu: z.object({ model: z.string(), flags: z.array(z.string()), threads: z.int().positive() }).optional(),
+  trainingSeconds: z.number().nonnegative().optional(),
+});
+
+/** What a file of an artifact is for. `tfjs` is model.json, `weights` its binary, `onnx` what is served. */
+export const fileRole = z.enum(["tfjs", "weights", "onnx", "report"]);
+
+export const artifactFile = z.object({
+  path: z.string().regex(/^[\w][\w.-]*$/),
+  role: fileRole,
+  mediaType: z.string(),
+  size: z.int().nonnegative(),
+  digest,
+});
+
+/** The model an artifact was made from or with. */
+export const parent = z.object({ role: z.enum(["base", "teacher"]), digest });
+
+/** The part of a manifest that says what the model is. */
+export const modelConfig = z.object({
+  /** A family of the zoo and the parameters that it was built with. */
+  family: z.string(),
+  familyParams: z.record(z.string(), z.unknown()),
+  signature,
+  preprocessing,
+  labels: z.array(z.string()).optional(),
+  /** What was done to the weights, as far as later steps and readers must know. */
+  compression: z
+    .object({
+      prunedSparsity: z.number().optional(),
+      quantization: z.object({ bits: z.int(), granularity: z.string(), scheme: z.string() }).optional(),
+    })
+    .optional(),
+});
+
+/**
+ * An immutable artifact. Its digest is the SHA-256 of {@link encodeManifest}; whatever may differ between two runs with the same
+ * seed on the same machine (times, job ids, latencies) is in the {@link versionRecord} instead.
+ */
+export const manifest = z.object({
+  schemaVersion: z.literal(1),
+  config: modelConfig,
+  metrics,
+  /** The job that made it: kind and parameters, with every model reference replaced by its digest. */
+  job: z.object({ kind: z.string(), params: z.record(z.string(), z.unknown()) }),
+  data: z.object({ name: z.string(), digest }).optional(),
+  parents: z.array(parent),
+  versions: z.record(z.string(), z.string()),
+  files: z.array(artifactFile).min(1),
+});
+
+/** `name@version` in the store. Create-only. */
+export const versionRecord = z.object({
+  name: modelName,
+  version: z.int().positive(),
+  digest,
+  jobId: z.string(),
+  createdAt: z.iso.datetime(),
+  measurements,
+});
+
+/** `name@alias` in the store. Replaced by compare-and-set on `generation`. */
+export const aliasRecord = z.object({
+  version: z.int().positive(),
+  digest,
+  generation: z.int().positive(),
+  actor: z.string(),
+  at: z.iso.datetime(),
+});
+
+export type Datatype = z.infer<typeof datatype>;
+export type TensorSpec = z.infer<typeof tensorSpec>;
+export type Signature = z.infer<typeof signature>;
+export type Preprocessing = z.infer<typeof preprocessing>;
+export type Proportion = z.infer<typeof proportion>;
+export type Metrics = z.infer<typeof metrics>;
+export type Measurements = z.infer<typeof measurements>;
+export type FileRole = z.infer<typeof fileRole>;
+export type ArtifactFile = z.infer<typeof artifactFile>;
+export type ModelConfig = z.infer<typeof modelConfig>;
+export type Manifest = z.infer<typeof manifest>;
+export type VersionRecord = z.infer<typeof versionRecord>;
+export type AliasRecord = z.infer<typeof aliasRecord>;
+
+/** What a job hands over to be published: a manifest whose files still carry their bytes. */
+export interface ArtifactDraft extends Omit<Manifest, "schemaVersion" | "files"> {
+  files: { path: string; role: FileRole; mediaType: string; bytes: Uint8Array }[];
+  measurements: Measurements;
+}
+
+/** Canonical JSON: keys sorted at every level, no white space. The same value always gives the same bytes. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    inner !== null && typeof inner === "object" && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
+
+/** The bytes of a manifest blob. */
+export function encodeManifest(value: Manifest): Uint8Array {
+  return new TextEncoder().encode(canonicalJson(value));
+}
