@@ -84,5 +84,7 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, what: stri
     message: issue.message,
   }));
   const first = issues[0];
-  throw new AppError("invalid_request", `${what} is not valid: ${first?.path || "(root)"}: ${first?.message}`, { issues });
+  throw new AppError("invalid_request", `${what} is not valid: ${first?.path || "(root)"}: ${first?.message}`, {
+    issues,
+  });
 }

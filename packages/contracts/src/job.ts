@@ -21,12 +21,17 @@ export interface JobDefinition<K extends string = string, P extends z.ZodType = 
 }
 
 /** Declares a job kind. */
-export function defineJob<const K extends string, P extends z.ZodType>(definition: JobDefinition<K, P>): JobDefinition<K, P> {
+export function defineJob<const K extends string, P extends z.ZodType>(
+  definition: JobDefinition<K, P>,
+): JobDefinition<K, P> {
   return definition;
 }
 
 /** Every model reference in a job's parameters: `{base: "$teacher"}` gives `[{param: "base", reference: "$teacher"}]`. */
-export function modelReferences(definition: JobDefinition, params: Record<string, unknown>): { param: string; reference: string }[] {
+export function modelReferences(
+  definition: JobDefinition,
+  params: Record<string, unknown>,
+): { param: string; reference: string }[] {
   return Object.keys(definition.models).flatMap((param) => {
     const reference = params[param];
     return typeof reference === "string" ? [{ param, reference }] : [];
@@ -54,7 +59,12 @@ export const outputSpec = z.object({
 export const jobOptions = z.object({
   output: outputSpec.optional().meta({ description: "Name (and alias) to publish under; by default <kind>-<job id>." }),
   priority: z.int().min(1).max(1000).default(100).meta({ description: "Lower runs first." }),
-  attempts: z.int().min(1).max(20).default(3).meta({ description: "How often a job that fails for a passing reason is run." }),
+  attempts: z
+    .int()
+    .min(1)
+    .max(20)
+    .default(3)
+    .meta({ description: "How often a job that fails for a passing reason is run." }),
   timeoutSeconds: z.int().min(1).max(604_800).default(86_400).meta({ description: "Wall-clock limit of one attempt." }),
 });
 

@@ -11,7 +11,10 @@ export const modelName = z
 /** An alias such as `prod`; never a bare number, which would read as a version. */
 export const aliasName = z
   .string()
-  .regex(/^[a-z][a-z0-9._-]{0,63}$/, "must be 1 to 64 characters of a-z, 0-9, '.', '_' or '-', beginning with a letter");
+  .regex(
+    /^[a-z][a-z0-9._-]{0,63}$/,
+    "must be 1 to 64 characters of a-z, 0-9, '.', '_' or '-', beginning with a letter",
+  );
 
 export const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, "must be sha256: and 64 hexadecimal digits");
 
