@@ -16,8 +16,8 @@ interface IndexEntry {
   from: string;
   file: string;
   folders: string[];
-  /** The name that each folder's file exports; lazy entries import the whole file when called. */
-  exported: string | "lazy";
+  /** The name that each folder's file exports; without one, the entry imports the whole file when called. */
+  exported?: string;
 }
 
 const header = "// Written by `npm run generate` from the folders beside it. Edit those.\n";
@@ -33,9 +33,7 @@ export async function generatedFiles(root: string): Promise<GeneratedFile[]> {
     index("packages/jobs/src/generated/catalog.ts", [
       { constant: "catalog", ...kinds, file: "contract.ts", exported: "definition" },
     ]),
-    index("packages/jobs/src/generated/runners.ts", [
-      { constant: "runners", ...kinds, file: "run.ts", exported: "lazy" },
-    ]),
+    index("packages/jobs/src/generated/runners.ts", [{ constant: "runners", ...kinds, file: "run.ts" }]),
     index("packages/zoo/src/generated/catalog.ts", [
       { constant: "families", ...zoo.models, file: "contract.ts", exported: "family" },
       { constant: "datasets", ...zoo.datasets, file: "contract.ts", exported: "dataset" },
@@ -64,7 +62,7 @@ function index(path: string, entries: IndexEntry[]): GeneratedFile {
 }
 
 function importLines({ exported, folders, from, file }: IndexEntry): string[] {
-  if (exported === "lazy") return [];
+  if (exported === undefined) return [];
   return folders.map(
     (folder) => `import { ${exported} as ${identifier(folder, exported)} } from "${from}/${folder}/${file}";\n`,
   );
@@ -72,7 +70,7 @@ function importLines({ exported, folders, from, file }: IndexEntry): string[] {
 
 function record({ constant, exported, folders, from, file }: IndexEntry): string {
   const lines = folders.map((folder) => {
-    const value = exported === "lazy" ? `() => import("${from}/${folder}/${file}")` : identifier(folder, exported);
+    const value = exported ? identifier(folder, exported) : `() => import("${from}/${folder}/${file}")`;
     return `  ${key(folder)}: ${value},\n`;
   });
   return `export const ${constant} = {${lines.length > 0 ? `\n${lines.join("")}` : ""}};\n`;
