@@ -1,0 +1,48 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+
+const run = promisify(execFile);
+
+/** Starts the engine in a process of its own; a process has one backend for life. */
+async function start(code: string, env: Record<string, string> = {}): Promise<string> {
+  const source = `const { initEngine, tf } = await import("./init.ts").then(async (m) => ({ ...m, ...(await import("../tf.ts")) })); ${code}`;
+  const args = ["--import", "tsx", "--input-type=module", "-e", source];
+  const { stdout } = await run(process.execPath, args, { cwd: import.meta.dirname, env: { ...process.env, ...env } });
+  return stdout.trim();
+}
+
+describe("initEngine", () => {
+  it("loads native TensorFlow and reports it", async () => {
+    const info: unknown = JSON.parse(await start("console.log(JSON.stringify(await initEngine()))"));
+    expect(info).toMatchObject({ backend: "tensorflow", version: expect.stringMatching(/^2\./) });
+  });
+
+  it("computes on WebAssembly when told to", async () => {
+    const out = await start(
+      "console.log((await initEngine()).backend, tf.getBackend(), tf.sum([1, 2]).dataSync()[0])",
+      {
+        WHITTLE_BACKEND: "wasm",
+      },
+    );
+    expect(out).toBe("wasm wasm 3");
+  });
+
+  it("falls back with a warning that says what to do when the native library can't be loaded", async () => {
+    const block = `
+      const { default: Module } = await import("node:module");
+      const load = Module._load;
+      Module._load = (name, ...rest) => {
+        if (name === "@tensorflow/tfjs-node-gpu") throw new Error("libtensorflow.so.2: cannot open shared object file");
+        return load(name, ...rest);
+      };
+      let warning;
+      const info = await initEngine({ warn: (text) => (warning = text) });
+      console.log(JSON.stringify({ backend: info.backend, warning }));`;
+    const result: unknown = JSON.parse(await start(block));
+    expect(result).toMatchObject({
+      backend: "wasm",
+      warning: expect.stringMatching(/cannot open shared object file[^]*npm run setup/),
+    });
+  });
+});

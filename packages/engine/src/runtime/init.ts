@@ -1,0 +1,85 @@
+import os from "node:os";
+import { AppError, type BackendInfo } from "@whittle/contracts";
+import { tf } from "../tf.ts";
+import { loadNative } from "./native.ts";
+import { loadWasm } from "./wasm.ts";
+
+export interface InitOptions {
+  /** Told, in one text, when the slow backend is used and what to do about it. By default the console is. */
+  warn?: (message: string) => void;
+}
+
+let ready: Promise<BackendInfo> | undefined;
+
+/**
+ * Finds and loads the tensor runtime: native TensorFlow, or WebAssembly with a warning. Call it before any tensor is made;
+ * later calls give the first one's answer. `WHITTLE_BACKEND=wasm` forces WebAssembly.
+ * @throws AppError `unsupported` when neither backend works.
+ */
+export function initEngine(options: InitOptions = {}): Promise<BackendInfo> {
+  ready ??= start(options.warn ?? console.warn);
+  return ready;
+}
+
+async function start(warn: (message: string) => void): Promise<BackendInfo> {
+  setDefaults();
+  if (process.env["WHITTLE_BACKEND"] === "wasm") return startWasm();
+  try {
+    return startNative();
+  } catch (error) {
+    warn(fallbackWarning(error));
+    return startWasm();
+  }
+}
+
+/** TensorFlow reads these once, when its library is loaded; what the caller has set stays. */
+function setDefaults(): void {
+  process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2";
+  process.env["TF_DETERMINISTIC_OPS"] ??= "1";
+  process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true";
+}
+
+function startNative(): BackendInfo {
+  const backend = loadNative();
+  checkMatMul();
+  return {
+    backend: "tensorflow",
+    version: backend.binding.TF_Version,
+    gpu: backend.isUsingGpuDevice,
+    threads: Number(process.env["TF_NUM_INTRAOP_THREADS"]) || os.availableParallelism(),
+  };
+}
+
+async function startWasm(): Promise<BackendInfo> {
+  try {
+    const threads = await loadWasm();
+    checkMatMul();
+    return { backend: "wasm", version: tf.version.tfjs, gpu: false, threads };
+  } catch (cause) {
+    throw new AppError(
+      "unsupported",
+      `No tensor backend works on this machine: ${reason(cause)}. Run "npm run setup".`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** A loaded library can still be unusable (another CPU, a missing CUDA part); one product shows it. */
+function checkMatMul(): void {
+  const product = tf.tidy(() => tf.matMul([[1, 2]], [[3], [4]]).dataSync()[0]);
+  if (product !== 11) throw new AppError("unsupported", `[1 2] * [3 4]' gave ${product} instead of 11`);
+}
+
+function fallbackWarning(error: unknown): string {
+  return [
+    "WARNING: native TensorFlow could not be loaded; using the WebAssembly backend, which trains about ten times slower.",
+    `  Reason: ${reason(error)}`,
+    '  What to do: run "npm run setup" to build or fetch TensorFlow, then "npm run whittle -- doctor" to check it.',
+  ].join("\n");
+}
+
+function reason(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).trim().split("\n")[0] ?? "unknown";
+}

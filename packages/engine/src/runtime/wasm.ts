@@ -1,0 +1,17 @@
+import { getThreadsCount } from "@tensorflow/tfjs-backend-wasm";
+import { tf } from "../tf.ts";
+
+/** Makes WebAssembly the backend. @returns the number of threads that it computes with. */
+export async function loadWasm(): Promise<number> {
+  await tf.setBackend("wasm");
+  await tf.ready();
+  return threadsOrOne();
+}
+
+function threadsOrOne(): number {
+  try {
+    return Math.max(1, getThreadsCount());
+  } catch {
+    return 1; // The backend was built without threads.
+  }
+}
