@@ -1,0 +1,23 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+
+const schema = z
+  .object({
+    PATH: z.string().default(""),
+    WHITTLE_REDIS_SERVER: z.string().optional(),
+    WHITTLE_CACHE_DIR: z.string().optional(),
+    XDG_CACHE_HOME: z.string().default(join(homedir(), ".cache")),
+  })
+  .transform((env) => ({
+    path: env.PATH,
+    redisServer: env.WHITTLE_REDIS_SERVER,
+    cacheDir: env.WHITTLE_CACHE_DIR ?? join(env.XDG_CACHE_HOME, "whittle"),
+  }));
+
+/** Where a redis-server program may be found on this machine. */
+export type QueueEnv = z.output<typeof schema>;
+
+export function readEnv(): QueueEnv {
+  return schema.parse(process.env);
+}
