@@ -5,3 +5,4 @@ export * from "./job.ts";
 export * from "./events.ts";
 export * from "./pipeline.ts";
 export * from "./worker.ts";
+export * from "./training.ts";

@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { parse, trainingSettings } from "./index.ts";
+
+describe("trainingSettings", () => {
+  it("has a default for everything, down to the optimizer's constants", () => {
+    expect(parse(trainingSettings, {}, "Settings")).toEqual({
+      epochs: 5,
+      batchSize: 128,
+      optimizer: { type: "adam", learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
+      schedule: { type: "constant", warmupEpochs: 0 },
+      clip: {},
+      validationSplit: 0.1,
+      monitor: "accuracy",
+      restoreBest: true,
+      seed: 1,
+    });
+  });
+
+  it("fills in the defaults of the optimizer that is named", () => {
+    const { optimizer } = parse(trainingSettings, { optimizer: { type: "momentum" } }, "Settings");
+    expect(optimizer).toEqual({ type: "momentum", learningRate: 0.01, momentum: 0.9, nesterov: false });
+  });
+
+  it.each([
+    [{ epochs: 0 }, "epochs", "epochs must be at least 1"],
+    [{ optimizer: { type: "adam", learningRate: -1 } }, "optimizer.learningRate", "must be greater than 0"],
+    [{ optimizer: { type: "adma" } }, "optimizer.type", "one of sgd, momentum, adam, adamw"],
+    [{ schedule: { type: "step", factor: 2 } }, "schedule.factor", "at most 1"],
+    [{ clip: { value: 0 } }, "clip.value", "greater than 0"],
+    [{ seed: 2 ** 31 }, "seed", "at most 2147483647"],
+  ])("refuses %j and says where and why", (value, path, message) => {
+    const issue = { path, message: expect.stringContaining(message) };
+    expect(() => parse(trainingSettings, value, "Settings")).toThrow(expect.objectContaining({ issues: [issue] }));
+  });
+});

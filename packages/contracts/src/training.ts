@@ -1,0 +1,139 @@
+import { z } from "zod";
+
+const positive = (max: number, what: string) =>
+  z.number().gt(0, `${what} must be greater than 0`).max(max, `${what} must be at most ${max}`);
+
+/** A decay rate: how much of the past is kept at every step. */
+const decay = (name: string) => z.number().min(0, `${name} must be at least 0`).lt(1, `${name} must be below 1`);
+
+const learningRate = positive(10, "learningRate").meta({
+  description: "Step size at the start; the schedule multiplies it.",
+});
+
+const sgd = z.object({
+  type: z.literal("sgd"),
+  learningRate: learningRate.default(0.01),
+});
+
+const momentum = z.object({
+  type: z.literal("momentum"),
+  learningRate: learningRate.default(0.01),
+  momentum: decay("momentum").default(0.9),
+  nesterov: z.boolean().default(false).meta({ description: "Look ahead along the velocity (Nesterov)." }),
+});
+
+const adamFields = {
+  learningRate: learningRate.default(0.001),
+  beta1: decay("beta1").default(0.9).meta({ description: "Decay of the mean of the gradients." }),
+  beta2: decay("beta2").default(0.999).meta({ description: "Decay of the mean of their squares." }),
+  epsilon: positive(1, "epsilon").default(1e-7).meta({ description: "Keeps the division finite." }),
+};
+
+const adam = z.object({ type: z.literal("adam"), ...adamFields });
+
+const adamw = z.object({
+  type: z.literal("adamw"),
+  ...adamFields,
+  weightDecay: z
+    .number()
+    .min(0, "weightDecay must be at least 0")
+    .max(1, "weightDecay must be at most 1")
+    .default(0.004)
+    .meta({ description: "Share of every weight that is taken off at each step, times the learning rate." }),
+});
+
+/** How the weights follow the gradients; the update rules are those of Keras. */
+export const optimizer = z.discriminatedUnion("type", [sgd, momentum, adam, adamw], {
+  error: "type must be one of sgd, momentum, adam, adamw",
+});
+
+const warmupEpochs = z
+  .number()
+  .min(0, "warmupEpochs must be at least 0")
+  .max(1000, "warmupEpochs must be at most 1000")
+  .default(0)
+  .meta({ description: "The rate rises in a line from near 0 over this many epochs (fractions allowed)." });
+
+/** How the learning rate changes over the training. */
+export const schedule = z.discriminatedUnion(
+  "type",
+  [
+    z.object({ type: z.literal("constant"), warmupEpochs }),
+    z.object({
+      type: z.literal("step"),
+      warmupEpochs,
+      everyEpochs: positive(10_000, "everyEpochs").default(1),
+      factor: positive(1, "factor").default(0.1).meta({ description: "What the rate is multiplied by each time." }),
+    }),
+    z.object({
+      type: z.literal("cosine"),
+      warmupEpochs,
+      finalFraction: z
+        .number()
+        .min(0, "finalFraction must be at least 0")
+        .max(1, "finalFraction must be at most 1")
+        .default(0)
+        .meta({ description: "Share of the rate that is left at the end." }),
+    }),
+  ],
+  { error: "type must be one of constant, step, cosine" },
+);
+
+/** Limits on the gradients; where both are given, `value` is applied first. */
+export const clip = z.object({
+  value: positive(1e6, "value").optional().meta({ description: "Every component is cut to [-value, value]." }),
+  norm: positive(1e6, "norm")
+    .optional()
+    .meta({ description: "All gradients are scaled down together when their joint L2 norm is above this." }),
+});
+
+export const earlyStopping = z.object({
+  patience: z
+    .int()
+    .min(1, "patience must be at least 1")
+    .max(10_000, "patience must be at most 10000")
+    .default(3)
+    .meta({ description: "Epochs without improvement before training stops." }),
+  minDelta: z
+    .number()
+    .min(0, "minDelta must be at least 0")
+    .max(1, "minDelta must be at most 1")
+    .default(0)
+    .meta({ description: "An improvement must be larger than this." }),
+});
+
+/** Everything about a training but the model, the data and the loss. Job kinds that train spread `trainingSettings.shape`. */
+export const trainingSettings = z.object({
+  epochs: z.int().min(1, "epochs must be at least 1").max(10_000, "epochs must be at most 10000").default(5),
+  batchSize: z.int().min(1, "batchSize must be at least 1").max(65_536, "batchSize must be at most 65536").default(128),
+  optimizer: optimizer.prefault({ type: "adam" }),
+  schedule: schedule.prefault({ type: "constant" }),
+  clip: clip.default({}),
+  validationSplit: z
+    .number()
+    .min(0, "validationSplit must be at least 0")
+    .max(0.9, "validationSplit must be at most 0.9")
+    .default(0.1)
+    .meta({ description: "Share of the training samples, drawn by the seed, that is kept out to judge each epoch." }),
+  monitor: z.enum(["accuracy", "loss"], { error: "monitor must be accuracy or loss" }).default("accuracy").meta({
+    description: "What early stopping and the best epoch go by; on the validation samples where there are any.",
+  }),
+  earlyStopping: earlyStopping.optional().meta({ description: "Left out: all epochs are run." }),
+  restoreBest: z.boolean().default(true).meta({
+    description: "Return to the weights of the best epoch. Without validation samples the last epoch's stay.",
+  }),
+  seed: z
+    .int()
+    .min(0, "seed must be at least 0")
+    .max(2_147_483_647, "seed must be at most 2147483647")
+    .default(1)
+    .meta({
+      description: "Fixes the first weights, the validation samples, the order of the batches and the dropout.",
+    }),
+});
+
+export type Optimizer = z.infer<typeof optimizer>;
+export type Schedule = z.infer<typeof schedule>;
+export type Clip = z.infer<typeof clip>;
+export type EarlyStopping = z.infer<typeof earlyStopping>;
+export type TrainingSettings = z.infer<typeof trainingSettings>;
