@@ -1,0 +1,15 @@
+// Written by `npm run generate` from the folders beside it. Edit those.
+
+import { definition as distillDefinition } from "../distill/contract.ts";
+import { definition as evaluateDefinition } from "../evaluate/contract.ts";
+import { definition as pruneDefinition } from "../prune/contract.ts";
+import { definition as quantizeDefinition } from "../quantize/contract.ts";
+import { definition as trainDefinition } from "../train/contract.ts";
+
+export const catalog = {
+  distill: distillDefinition,
+  evaluate: evaluateDefinition,
+  prune: pruneDefinition,
+  quantize: quantizeDefinition,
+  train: trainDefinition,
+};

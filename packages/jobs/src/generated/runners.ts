@@ -1,0 +1,9 @@
+// Written by `npm run generate` from the folders beside it. Edit those.
+
+export const runners = {
+  distill: () => import("../distill/run.ts"),
+  evaluate: () => import("../evaluate/run.ts"),
+  prune: () => import("../prune/run.ts"),
+  quantize: () => import("../quantize/run.ts"),
+  train: () => import("../train/run.ts"),
+};
