@@ -26,6 +26,7 @@ describe("trainingSettings", () => {
     [{ optimizer: { type: "adam", learningRate: -1 } }, "optimizer.learningRate", "must be greater than 0"],
     [{ optimizer: { type: "adma" } }, "optimizer.type", "one of sgd, momentum, adam, adamw"],
     [{ schedule: { type: "step", factor: 2 } }, "schedule.factor", "at most 1"],
+    [{ optimizer: { type: "sgd", momentum: 0.9 } }, "optimizer", 'Unrecognized key: "momentum"'],
     [{ clip: { value: 0 } }, "clip.value", "greater than 0"],
     [{ seed: 2 ** 31 }, "seed", "at most 2147483647"],
   ])("refuses %j and says where and why", (value, path, message) => {

@@ -10,12 +10,12 @@ const learningRate = positive(10, "learningRate").meta({
   description: "Step size at the start; the schedule multiplies it.",
 });
 
-const sgd = z.object({
+const sgd = z.strictObject({
   type: z.literal("sgd"),
   learningRate: learningRate.default(0.01),
 });
 
-const momentum = z.object({
+const momentum = z.strictObject({
   type: z.literal("momentum"),
   learningRate: learningRate.default(0.01),
   momentum: decay("momentum").default(0.9),
@@ -29,9 +29,9 @@ const adamFields = {
   epsilon: positive(1, "epsilon").default(1e-7).meta({ description: "Keeps the division finite." }),
 };
 
-const adam = z.object({ type: z.literal("adam"), ...adamFields });
+const adam = z.strictObject({ type: z.literal("adam"), ...adamFields });
 
-const adamw = z.object({
+const adamw = z.strictObject({
   type: z.literal("adamw"),
   ...adamFields,
   weightDecay: z
@@ -58,14 +58,14 @@ const warmupEpochs = z
 export const schedule = z.discriminatedUnion(
   "type",
   [
-    z.object({ type: z.literal("constant"), warmupEpochs }),
-    z.object({
+    z.strictObject({ type: z.literal("constant"), warmupEpochs }),
+    z.strictObject({
       type: z.literal("step"),
       warmupEpochs,
       everyEpochs: positive(10_000, "everyEpochs").default(1),
       factor: positive(1, "factor").default(0.1).meta({ description: "What the rate is multiplied by each time." }),
     }),
-    z.object({
+    z.strictObject({
       type: z.literal("cosine"),
       warmupEpochs,
       finalFraction: z
@@ -80,14 +80,14 @@ export const schedule = z.discriminatedUnion(
 );
 
 /** Limits on the gradients; where both are given, `value` is applied first. */
-export const clip = z.object({
+export const clip = z.strictObject({
   value: positive(1e6, "value").optional().meta({ description: "Every component is cut to [-value, value]." }),
   norm: positive(1e6, "norm")
     .optional()
     .meta({ description: "All gradients are scaled down together when their joint L2 norm is above this." }),
 });
 
-export const earlyStopping = z.object({
+export const earlyStopping = z.strictObject({
   patience: z
     .int()
     .min(1, "patience must be at least 1")
@@ -103,7 +103,7 @@ export const earlyStopping = z.object({
 });
 
 /** Everything about a training but the model, the data and the loss. Job kinds that train spread `trainingSettings.shape`. */
-export const trainingSettings = z.object({
+export const trainingSettings = z.strictObject({
   epochs: z.int().min(1, "epochs must be at least 1").max(10_000, "epochs must be at most 10000").default(5),
   batchSize: z.int().min(1, "batchSize must be at least 1").max(65_536, "batchSize must be at most 65536").default(128),
   optimizer: optimizer.prefault({ type: "adam" }),
@@ -114,7 +114,10 @@ export const trainingSettings = z.object({
     .min(0, "validationSplit must be at least 0")
     .max(0.9, "validationSplit must be at most 0.9")
     .default(0.1)
-    .meta({ description: "Share of the training samples, drawn by the seed, that is kept out to judge each epoch." }),
+    .meta({
+      description:
+        "Share of the training samples that is kept out to judge each epoch; the same ones whatever the seed.",
+    }),
   monitor: z.enum(["accuracy", "loss"], { error: "monitor must be accuracy or loss" }).default("accuracy").meta({
     description: "What early stopping and the best epoch go by; on the validation samples where there are any.",
   }),
@@ -128,7 +131,7 @@ export const trainingSettings = z.object({
     .max(2_147_483_647, "seed must be at most 2147483647")
     .default(1)
     .meta({
-      description: "Fixes the first weights, the validation samples, the order of the batches and the dropout.",
+      description: "Fixes the first weights, the order of the batches and the dropout.",
     }),
 });
 
