@@ -10,22 +10,12 @@ const params = z
     ...architecture,
     dataset: datasetOfModel,
     limit,
-    temperature: z
-      .number()
-      .min(1)
-      .max(100)
-      .default(4)
-      .meta({
-        description: "T: how much the teacher's and the student's probabilities are softened before they are compared.",
-      }),
-    alpha: z
-      .number()
-      .min(0)
-      .max(1)
-      .default(0.3)
-      .meta({
-        description: "Weight of the true labels; the teacher has 1 - alpha. With 1 the teacher is not listened to.",
-      }),
+    temperature: z.number().min(1).max(100).default(4).meta({
+      description: "T: how much the teacher's and the student's probabilities are softened before they are compared.",
+    }),
+    alpha: z.number().min(0).max(1).default(0.3).meta({
+      description: "Weight of the true labels; the teacher has 1 - alpha. With 1 the teacher is not listened to.",
+    }),
     ...trainingSettings.shape,
   })
   .superRefine(checkFamilyParams);

@@ -3,14 +3,9 @@ import { z } from "zod";
 import { datasetOfModel, limit } from "../shared/parameters.ts";
 
 const calibration = z.strictObject({
-  samples: z
-    .int()
-    .min(1)
-    .max(100_000)
-    .default(512)
-    .meta({
-      description: "How many training samples are run through the model to find the ranges of its activations.",
-    }),
+  samples: z.int().min(1).max(100_000).default(512).meta({
+    description: "How many training samples are run through the model to find the ranges of its activations.",
+  }),
   method: z
     .enum(["minmax", "entropy", "percentile", "mse"])
     .default("minmax")
@@ -24,12 +19,9 @@ const params = z.strictObject({
     .enum(["channel", "tensor"])
     .default("channel")
     .meta({ description: "One scale for each output channel of a weight, or one for the whole weight." }),
-  scheme: z
-    .enum(["symmetric", "affine"])
-    .default("symmetric")
-    .meta({
-      description: "Weights with the zero point at 0 (what ONNX Runtime runs fastest), or anywhere in the range.",
-    }),
+  scheme: z.enum(["symmetric", "affine"]).default("symmetric").meta({
+    description: "Weights with the zero point at 0 (what ONNX Runtime runs fastest), or anywhere in the range.",
+  }),
   calibration: calibration.prefault({}).meta({ description: "How the ranges of the activations are found." }),
   dataset: datasetOfModel,
   limit,

@@ -8,11 +8,9 @@ const sampleLimit = z.strictObject({
 });
 
 /** A smaller part of a data set, for a quick try. */
-export const limit = sampleLimit
-  .optional()
-  .meta({
-    description: "Use only a part of the data; without it, all. Accuracy is then of that part of the test samples.",
-  });
+export const limit = sampleLimit.optional().meta({
+  description: "Use only a part of the data; without it, all. Accuracy is then of that part of the test samples.",
+});
 
 /** The data set of a job that takes a model: by default the one that the model was made with. */
 export const datasetOfModel = datasetName

@@ -1,0 +1,36 @@
+import { tf } from "@whittle/engine";
+
+export interface DistillationOptions {
+  /** T, at least 1. */
+  temperature: number;
+  /** Weight of the true labels, 0 to 1. */
+  alpha: number;
+}
+
+/**
+ * The distillation loss of Hinton et al. (arXiv 1503.02531), the mean over a batch of
+ *
+ *   alpha CE(y, softmax(s)) + (1 - alpha) T^2 KL(softmax(t / T) || softmax(s / T))
+ *
+ * T^2 keeps the two parts' gradients of one size, whatever T is.
+ * @param student logits s, [batch, classes]; the loss is differentiable in them.
+ * @param teacher logits t, [batch, classes].
+ * @param labels one-hot, [batch, classes].
+ */
+export function distillationLoss(
+  student: tf.Tensor2D,
+  teacher: tf.Tensor2D,
+  labels: tf.Tensor2D,
+  { temperature, alpha }: DistillationOptions,
+): tf.Scalar {
+  return tf.tidy(() => {
+    const hard = labels.mul(tf.logSoftmax(student)).sum(1).neg();
+    const teacherLog = tf.logSoftmax(teacher.div<tf.Tensor2D>(temperature));
+    const studentLog = tf.logSoftmax(student.div<tf.Tensor2D>(temperature));
+    const soft = teacherLog.exp().mul(teacherLog.sub(studentLog)).sum(1);
+    return hard
+      .mul(alpha)
+      .add(soft.mul((1 - alpha) * temperature ** 2))
+      .mean<tf.Scalar>();
+  });
+}
