@@ -4,6 +4,9 @@ import { catalog as generated } from "./generated/catalog.ts";
 
 export const catalog: Readonly<Record<string, JobDefinition>> = generated;
 
+/** The catalog with each kind's own parameters, for who knows the kind when it is written: the SDK. */
+export type Catalog = typeof generated;
+
 export type { DistillParams } from "./distill/contract.ts";
 export type { EvaluateParams } from "./evaluate/contract.ts";
 export type { PruneParams } from "./prune/contract.ts";

@@ -1,0 +1,57 @@
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { parse } from "@whittle/contracts";
+import { catalog } from "@whittle/jobs/catalog";
+import { z } from "zod";
+
+const kind = z.string().refine((name) => Object.hasOwn(catalog, name), {
+  error: (issue) => `${String(issue.input)} is not a job kind; the kinds are ${Object.keys(catalog).join(", ")}`,
+});
+
+const schema = z
+  .object({
+    REDIS_URL: z.url({ protocol: /^rediss?$/ }).default("redis://127.0.0.1:6379"),
+    WHITTLE_PREFIX: z.string().default("whittle"),
+    WHITTLE_STORE: z.string().default(".whittle/store"),
+    WHITTLE_KINDS: z
+      .string()
+      .default(Object.keys(catalog).join(","))
+      .transform((list) => list.split(",").map((name) => name.trim()))
+      .pipe(z.array(kind).min(1)),
+    WHITTLE_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(1),
+    WHITTLE_THREADS: z.coerce.number().int().min(1).optional(),
+    WHITTLE_GRACE_SECONDS: z.coerce.number().min(0).default(5),
+    WHITTLE_DRAIN_SECONDS: z.coerce.number().min(0).default(30),
+    WHITTLE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  })
+  .transform((env) => ({
+    redisUrl: env.REDIS_URL,
+    prefix: env.WHITTLE_PREFIX,
+    store: env.WHITTLE_STORE,
+    kinds: env.WHITTLE_KINDS,
+    concurrency: env.WHITTLE_CONCURRENCY,
+    /** TensorFlow's threads in each child: this machine's cores shared out among the jobs that run at a time. */
+    threads: env.WHITTLE_THREADS ?? Math.max(1, Math.floor(availableParallelism() / env.WHITTLE_CONCURRENCY)),
+    graceMs: env.WHITTLE_GRACE_SECONDS * 1000,
+    drainMs: env.WHITTLE_DRAIN_SECONDS * 1000,
+    logLevel: env.WHITTLE_LOG_LEVEL,
+  }));
+
+export type WorkerConfig = z.output<typeof schema> & {
+  /** What the children inherit; TensorFlow's settings are added to it. */
+  childEnv: Record<string, string | undefined>;
+};
+
+/**
+ * Reads `--kinds a,b` and `--concurrency N`, and the rest from the environment; an option wins over its variable.
+ * @throws AppError `invalid_request` that names the variable.
+ */
+export function readConfig(argv: string[]): WorkerConfig {
+  const { values } = parseArgs({ args: argv, options: { kinds: { type: "string" }, concurrency: { type: "string" } } });
+  const env = {
+    ...process.env,
+    ...(values.kinds !== undefined && { WHITTLE_KINDS: values.kinds }),
+    ...(values.concurrency !== undefined && { WHITTLE_CONCURRENCY: values.concurrency }),
+  };
+  return { ...parse(schema, env, "The worker's configuration"), childEnv: { ...process.env } };
+}

@@ -1,0 +1,168 @@
+import {
+  AppError,
+  parseModelReference,
+  type AliasRecord,
+  type JobView,
+  type Manifest,
+  type PipelineView,
+  type StoredJobEvent,
+  type VersionRecord,
+  type WorkerView,
+} from "@whittle/contracts";
+import { isFinal, jobEvents, type EventOptions } from "./events.ts";
+import { Http } from "./http.ts";
+import type {
+  InferResponse,
+  InferTensor,
+  JobFilter,
+  JobPage,
+  Kind,
+  LineageNode,
+  ModelView,
+  Params,
+  Step,
+  SubmitOptions,
+} from "./types.ts";
+
+export interface ClientOptions {
+  /** The API: `http://127.0.0.1:7700`. */
+  url: string;
+  /** One of the API's keys, where it asks for one. */
+  key?: string;
+  /** The serving app, for {@link WhittleClient.predict}: `http://127.0.0.1:7701`. */
+  serveUrl?: string;
+}
+
+type LogEvent = Extract<StoredJobEvent, { type: "log" }>;
+type MetricsEvent = Extract<StoredJobEvent, { type: "metrics" }>;
+
+/** Client of Whittle's HTTP API. Every method throws the AppError that the server answered, or `unavailable` when it doesn't answer. */
+export class WhittleClient {
+  readonly #api: Http;
+  readonly #serve: Http | undefined;
+
+  constructor({ url, key, serveUrl }: ClientOptions) {
+    this.#api = new Http({ url, what: "the API", ...(key !== undefined && { key }) });
+    this.#serve = serveUrl === undefined ? undefined : new Http({ url: serveUrl, what: "the serving app" });
+  }
+
+  /** Enqueues a job and returns at once. */
+  submit<K extends Kind>(kind: K, params: Params<K>, options: SubmitOptions = {}): Promise<JobView> {
+    const { idempotencyKey, ...rest } = options;
+    return this.#api.json("POST", `/v1/jobs/${kind}`, {
+      body: { params, ...rest },
+      headers: idempotency(idempotencyKey),
+    });
+  }
+
+  /** Enqueues jobs that take one another's models as `$step`; what needs nothing of another runs beside it. */
+  submitPipeline(steps: Step[], options: { idempotencyKey?: string } = {}): Promise<PipelineView> {
+    return this.#api.json("POST", "/v1/pipelines", { body: { steps }, headers: idempotency(options.idempotencyKey) });
+  }
+
+  job(id: string): Promise<JobView> {
+    return this.#api.json("GET", `/v1/jobs/${segment(id)}`);
+  }
+
+  jobs(filter: JobFilter = {}): Promise<JobPage> {
+    return this.#api.json("GET", "/v1/jobs", { query: { ...filter } });
+  }
+
+  pipeline(id: string): Promise<PipelineView> {
+    return this.#api.json("GET", `/v1/pipelines/${segment(id)}`);
+  }
+
+  /** Asks for a job to be stopped; a running one ends a little later. */
+  cancel(id: string): Promise<JobView> {
+    return this.#api.json("POST", `/v1/jobs/${segment(id)}/cancel`);
+  }
+
+  /** Runs a failed or cancelled job again. */
+  retry(id: string): Promise<JobView> {
+    return this.#api.json("POST", `/v1/jobs/${segment(id)}/retry`);
+  }
+
+  /** A job's events, past ones first, until the job ends. Goes on across lost connections. */
+  events(id: string, options: EventOptions = {}): AsyncGenerator<StoredJobEvent, void, void> {
+    return jobEvents(this.#api, `/v1/jobs/${segment(id)}/events`, options);
+  }
+
+  /** Waits for a job's end, however it ends. */
+  async wait(id: string, options: { signal?: AbortSignal } = {}): Promise<JobView> {
+    for (;;) {
+      const job = await this.job(id);
+      if (isFinal(job.state)) return job;
+      options.signal?.throwIfAborted();
+      for await (const event of this.events(id, options)) if (event.type === "state" && isFinal(event.state)) break;
+    }
+  }
+
+  async logs(id: string): Promise<LogEvent[]> {
+    const { logs } = await this.#api.json<{ logs: LogEvent[] }>("GET", `/v1/jobs/${segment(id)}/logs`);
+    return logs;
+  }
+
+  async metrics(id: string): Promise<MetricsEvent[]> {
+    const { metrics } = await this.#api.json<{ metrics: MetricsEvent[] }>("GET", `/v1/jobs/${segment(id)}/metrics`);
+    return metrics;
+  }
+
+  async models(): Promise<ModelView[]> {
+    const { models } = await this.#api.json<{ models: ModelView[] }>("GET", "/v1/models");
+    return models;
+  }
+
+  async versions(name: string): Promise<VersionRecord[]> {
+    const { versions } = await this.#api.json<{ versions: VersionRecord[] }>(
+      "GET",
+      `/v1/models/${segment(name)}/versions`,
+    );
+    return versions;
+  }
+
+  /** The manifest of `name`, `name@version`, `name@alias` or `sha256:<digest>`. */
+  manifest(reference: string): Promise<Manifest> {
+    return this.#api.json("GET", `/v1/models/${segment(reference)}/manifest`);
+  }
+
+  setAlias(name: string, alias: string, version: number): Promise<AliasRecord> {
+    return this.#api.json("PUT", `/v1/models/${segment(name)}/aliases/${segment(alias)}`, { body: { version } });
+  }
+
+  /** What a model was made from, back to the models that were trained from nothing. */
+  lineage(reference: string): Promise<LineageNode> {
+    return this.#api.json("GET", `/v1/models/${segment(reference)}/lineage`);
+  }
+
+  /** One file of a model, by its path in the manifest. */
+  async download(reference: string, path: string): Promise<Uint8Array> {
+    const response = await this.#api.request("GET", `/v1/models/${segment(reference)}/files/${segment(path)}`);
+    return new Uint8Array(await response.arrayBuffer());
+  }
+
+  async workers(): Promise<WorkerView[]> {
+    const { workers } = await this.#api.json<{ workers: WorkerView[] }>("GET", "/v1/workers");
+    return workers;
+  }
+
+  /** Runs a served model (`name`, `name@version` or `name@alias`) on the inputs that its signature asks for. */
+  predict(model: string, inputs: InferTensor[]): Promise<InferResponse> {
+    if (!this.#serve)
+      throw new AppError("invalid_request", "predict needs the client's serveUrl (http://127.0.0.1:7701)");
+    return this.#serve.json("POST", `/v2/models/${modelPath(model)}/infer`, { body: { inputs } });
+  }
+}
+
+function segment(text: string): string {
+  return encodeURIComponent(text);
+}
+
+function idempotency(key: string | undefined): Record<string, string> {
+  return key === undefined ? {} : { "idempotency-key": key };
+}
+
+function modelPath(text: string): string {
+  const reference = parseModelReference(text);
+  if (reference?.kind === "version") return `${segment(reference.name)}/versions/${reference.version}`;
+  return segment(text);
+}

@@ -1,0 +1,116 @@
+import { AppError, isErrorCode, type ErrorCode } from "@whittle/contracts";
+import { z } from "zod";
+
+export interface HttpOptions {
+  url: string;
+  /** Sent as `Authorization: Bearer`. */
+  key?: string;
+  /** Names the server in errors: `the API`. */
+  what: string;
+}
+
+export interface RequestOptions {
+  query?: Record<string, string | number | undefined>;
+  body?: unknown;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+/** An error body: RFC 9457 (the API) or `{error}` (the serving protocols). */
+const problem = z.object({
+  code: z.string().optional(),
+  title: z.string().optional(),
+  detail: z.string().optional(),
+  error: z.string().optional(),
+  issues: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+});
+
+const codeOfStatus: Record<number, ErrorCode> = {
+  400: "invalid_request",
+  401: "unauthenticated",
+  403: "forbidden",
+  404: "not_found",
+  409: "conflict",
+  413: "payload_too_large",
+  424: "failed_dependency",
+  501: "unsupported",
+  503: "unavailable",
+  504: "timeout",
+};
+
+/** One HTTP server: fetch with its address and key, and every failure as an AppError. */
+export class Http {
+  readonly url: string;
+  readonly #key: string | undefined;
+  readonly #what: string;
+
+  constructor({ url, key, what }: HttpOptions) {
+    this.url = url.replace(/\/+$/, "");
+    this.#key = key;
+    this.#what = what;
+  }
+
+  /**
+   * @returns the response, whose status is 2xx.
+   * @throws AppError what the server answered, or `unavailable` when it doesn't answer.
+   */
+  async request(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
+    const response = await this.#fetch(method, path, options);
+    if (response.ok) return response;
+    throw await this.#errorOf(response);
+  }
+
+  async json<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+    const response = await this.request(method, path, options);
+    const body: T = JSON.parse(await response.text());
+    return body;
+  }
+
+  async #fetch(method: string, path: string, { query = {}, body, headers, signal }: RequestOptions): Promise<Response> {
+    const url = new URL(this.url + path);
+    for (const [name, value] of Object.entries(query))
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    try {
+      return await fetch(url, {
+        method,
+        headers: {
+          ...(this.#key !== undefined && { authorization: `Bearer ${this.#key}` }),
+          ...(body !== undefined && { "content-type": "application/json" }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(signal && { signal }),
+      });
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw new AppError("unavailable", `${this.#what} at ${this.url} does not answer (${reasonOf(error)})`, {
+        cause: error,
+      });
+    }
+  }
+
+  async #errorOf(response: Response): Promise<AppError> {
+    const text = await response.text().catch(() => "");
+    const parsed = problem.safeParse(jsonOr(text));
+    const { code, title, detail, error, issues } = parsed.success ? parsed.data : {};
+    const message = detail ?? error ?? title ?? `${this.#what} at ${this.url} answered ${response.status}`;
+    return new AppError(isErrorCode(code) ? code : (codeOfStatus[response.status] ?? "internal"), message, {
+      issues: issues ?? [],
+    });
+  }
+}
+
+function jsonOr(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** fetch says only "fetch failed"; what happened is in its cause. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (cause instanceof Error) return ("code" in cause && String(cause.code)) || cause.message;
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,57 @@
+import type { AliasRecord, Datatype, JobOptions, JobView, VersionRecord, WorkerView } from "@whittle/contracts";
+import type { Catalog } from "@whittle/jobs/catalog";
+import type { z } from "zod";
+
+/** A job kind that this version of Whittle knows. */
+export type Kind = keyof Catalog;
+
+/** What a caller sends as a kind's parameters; what has a default may be left out. */
+export type Params<K extends Kind> = z.input<Catalog[K]["params"]>;
+
+/** Options of a submission; `idempotencyKey` makes sending it twice the same as sending it once. */
+export type SubmitOptions = Partial<JobOptions> & { idempotencyKey?: string };
+
+/** One step of a pipeline, its parameters typed by its kind. */
+export type Step = { [K in Kind]: { step: string; kind: K; params: Params<K> } & Partial<JobOptions> }[Kind];
+
+export interface JobPage {
+  jobs: JobView[];
+  /** Where the next page begins; absent on the last one. */
+  cursor?: string;
+}
+
+export interface JobFilter {
+  kind?: string;
+  state?: string;
+  limit?: number;
+  cursor?: string;
+}
+
+export interface ModelView {
+  name: string;
+  versions: number[];
+  aliases: Record<string, AliasRecord>;
+}
+
+export interface LineageNode {
+  digest: string;
+  names: string[];
+  role?: string;
+  parents: LineageNode[];
+}
+
+/** A tensor of the Open Inference Protocol; `data` is row-major. */
+export interface InferTensor {
+  name: string;
+  datatype: Datatype;
+  shape: number[];
+  data: readonly number[];
+}
+
+export interface InferResponse {
+  model_name: string;
+  model_version?: string;
+  outputs: InferTensor[];
+}
+
+export type { AliasRecord, VersionRecord, WorkerView };
