@@ -1,0 +1,46 @@
+import { createHash } from "node:crypto";
+import { AppError } from "@whittle/contracts";
+import type { StoreDriver } from "./driver.ts";
+import { keys } from "./keys.ts";
+
+/** `sha256:<hex>` of some bytes. */
+export function digestOf(bytes: Uint8Array): string {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+/**
+ * Writes content under its own digest; content that is there already is left alone.
+ * @throws AppError `corrupt` when what is there already has another size, so that nothing new is built on it.
+ */
+export async function putBlob(driver: StoreDriver, digest: string, bytes: Uint8Array): Promise<void> {
+  const key = keys.blob(digest);
+  if (await driver.create(key, bytes)) return;
+  const found = await driver.stat(key);
+  if (found?.size !== bytes.byteLength)
+    throw new AppError(
+      "corrupt",
+      `${key} has ${found?.size ?? 0} bytes, not ${bytes.byteLength}: remove it, then publish again`,
+    );
+}
+
+/**
+ * Reads content and checks it against its digest and, where it is known, its size.
+ * @param label names the content in errors: a file of an artifact, or a manifest.
+ * @returns undefined when there is none.
+ * @throws AppError `corrupt`, naming the content and its key.
+ */
+export async function getBlob(
+  driver: StoreDriver,
+  digest: string,
+  label: string,
+  size?: number,
+): Promise<Uint8Array | undefined> {
+  const key = keys.blob(digest);
+  const bytes = await driver.read(key);
+  if (bytes === undefined) return undefined;
+  if (size !== undefined && bytes.byteLength !== size)
+    throw new AppError("corrupt", `${label} is damaged: ${key} has ${bytes.byteLength} bytes, not ${size}`);
+  if (digestOf(bytes) !== digest)
+    throw new AppError("corrupt", `${label} is damaged: the content of ${key} has another SHA-256`);
+  return bytes;
+}

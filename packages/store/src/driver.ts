@@ -1,0 +1,31 @@
+import { AppError } from "@whittle/contracts";
+
+/**
+ * What a place that holds the store must be able to do. There is no overwriting: everything in the store is written once, so the one
+ * promise that matters is that of two writers of a key exactly one wins and no reader ever sees a part of what it wrote.
+ * All methods throw AppError `unavailable` when the place can't be reached or is full.
+ */
+export interface StoreDriver {
+  /** Where it is, for messages. */
+  readonly location: string;
+  /** The whole content, or undefined when there is none. */
+  read(key: string): Promise<Uint8Array | undefined>;
+  /**
+   * Writes a key that must not exist. It is on durable storage when this returns.
+   * @returns false when the key is there already; its content is left alone.
+   */
+  create(key: string, bytes: Uint8Array): Promise<boolean>;
+  /** Size in bytes, or undefined when there is none. */
+  stat(key: string): Promise<{ size: number } | undefined>;
+  /** Every key that begins with `prefix`, which is empty or ends in `/`; sorted. */
+  list(prefix: string): Promise<string[]>;
+  /** Removes a key; one that isn't there is no error. */
+  remove(key: string): Promise<void>;
+}
+
+const keyPattern = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)*$/;
+
+/** Refuses a key that could lead out of the store. */
+export function checkKey(key: string): void {
+  if (!keyPattern.test(key)) throw new AppError("invalid_request", `"${key}" is not a key of the store`);
+}

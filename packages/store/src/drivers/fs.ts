@@ -1,0 +1,147 @@
+import { randomUUID } from "node:crypto";
+import { link, mkdir, open, readFile, readdir, rm, stat } from "node:fs/promises";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { AppError, toAppError } from "@whittle/contracts";
+import { checkKey, type StoreDriver } from "../driver.ts";
+
+/**
+ * The store in a folder, which may be a network file system shared by several hosts. A key is written to `tmp/`, flushed, and then
+ * linked to its name: link(2) fails when the name exists, on every host alike, where locks are silently ignored by some file systems.
+ */
+export class FsDriver implements StoreDriver {
+  readonly location: string;
+
+  constructor(root: string) {
+    this.location = resolve(root);
+  }
+
+  async read(key: string): Promise<Uint8Array | undefined> {
+    const buffer = await absentAs(undefined, readFile(this.#path(key)));
+    // A copy that begins at offset 0 of its memory, so that callers can view it as Float32Array.
+    return buffer && new Uint8Array(buffer);
+  }
+
+  async create(key: string, bytes: Uint8Array): Promise<boolean> {
+    const target = this.#path(key);
+    const folder = dirname(target);
+    if (await this.stat(key)) {
+      // Whoever wrote it may not have flushed the folder yet, and what the caller writes next relies on it.
+      await reporting(flushFolder(folder));
+      return false;
+    }
+    return reporting(this.#writeAndLink(target, folder, bytes));
+  }
+
+  async stat(key: string): Promise<{ size: number } | undefined> {
+    const found = await absentAs(undefined, stat(this.#path(key)));
+    return found && { size: found.size };
+  }
+
+  async list(prefix: string): Promise<string[]> {
+    if (prefix !== "") checkKey(prefix.slice(0, -1));
+    const folder = join(this.location, prefix);
+    const entries = await absentAs([], readdir(folder, { recursive: true, withFileTypes: true }));
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(this.location, join(entry.parentPath, entry.name)).split(sep).join("/"))
+      .toSorted();
+  }
+
+  async remove(key: string): Promise<void> {
+    await reporting(rm(this.#path(key), { force: true }));
+  }
+
+  #path(key: string): string {
+    checkKey(key);
+    return join(this.location, key);
+  }
+
+  async #writeAndLink(target: string, folder: string, bytes: Uint8Array): Promise<boolean> {
+    const temporary = join(this.location, "tmp", randomUUID());
+    await makeFolder(dirname(temporary));
+    await makeFolder(folder);
+    try {
+      await writeFlushed(temporary, bytes);
+      const won = await linkNew(temporary, target);
+      await flushFolder(folder);
+      return won;
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+}
+
+async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, "wx");
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** @returns false when `target` exists. */
+async function linkNew(temporary: string, target: string): Promise<boolean> {
+  try {
+    await link(temporary, target);
+    return true;
+  } catch (error) {
+    if (errno(error) !== "EEXIST") throw error;
+    // NFS may repeat a request whose answer was lost: then it is our own link that is in the way.
+    return (await stat(temporary)).nlink > 1;
+  }
+}
+
+/** Makes a folder with those above it, and flushes every new entry. */
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = dirname(made)) await flushFolder(dirname(made));
+}
+
+async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function errno(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}
+
+async function absentAs<A, T>(absent: A, reading: Promise<T>): Promise<A | T> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (errno(error) === "ENOENT") return absent;
+    throw asAppError(error);
+  }
+}
+
+async function reporting<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw asAppError(error);
+  }
+}
+
+const advice: Record<string, string> = {
+  ENOSPC: "its volume is full",
+  EDQUOT: "the quota on its volume is used up",
+  EROFS: "its volume is read-only",
+  EACCES: "this process may not write there",
+  EPERM: "its file system has no hard links, or this process may not make them",
+};
+
+function asAppError(error: unknown): AppError {
+  const code = errno(error);
+  if (error instanceof AppError || code === undefined) return toAppError(error);
+  const reason = error instanceof Error ? error.message : code;
+  const hint = advice[code];
+  return new AppError("unavailable", `the store failed: ${hint ? `${hint} (${reason})` : reason}`, { cause: error });
+}

@@ -1,0 +1,39 @@
+/** Where everything lies in the store. */
+export const keys = {
+  blob: (digest: string) => `blobs/sha256/${digest.slice("sha256:".length)}`,
+  model: (name: string) => `models/${name}/`,
+  versions: (name: string) => `models/${name}/versions/`,
+  version: (name: string, version: number) => `models/${name}/versions/${version}.json`,
+  alias: (name: string, alias: string) => `models/${name}/refs/${alias}/`,
+  aliasGeneration: (name: string, alias: string, generation: number) =>
+    `models/${name}/refs/${alias}/${generation}.json`,
+};
+
+/** What the keys under `models/` say about one model: version numbers ascending, the newest generation of each alias. */
+export interface ModelKeys {
+  versions: number[];
+  aliases: Map<string, number>;
+}
+
+const versionKey = /^models\/([^/]+)\/versions\/(\d+)\.json$/;
+const aliasKey = /^models\/([^/]+)\/refs\/([^/]+)\/(\d+)\.json$/;
+
+/** Reads the names, versions and alias generations out of listed keys. A name counts once it has a version. */
+export function readModelKeys(listed: string[]): Map<string, ModelKeys> {
+  const models = new Map<string, ModelKeys>();
+  for (const key of listed) {
+    const [, name, version] = versionKey.exec(key) ?? [];
+    if (name === undefined || version === undefined) continue;
+    const model: ModelKeys = models.get(name) ?? { versions: [], aliases: new Map() };
+    model.versions.push(Number(version));
+    models.set(name, model);
+  }
+  for (const key of listed) {
+    const [, name, alias, generation] = aliasKey.exec(key) ?? [];
+    const aliases = models.get(name ?? "")?.aliases;
+    if (alias === undefined || aliases === undefined) continue;
+    aliases.set(alias, Math.max(Number(generation), aliases.get(alias) ?? 0));
+  }
+  for (const model of models.values()) model.versions.sort((a, b) => a - b);
+  return models;
+}

@@ -1,0 +1,99 @@
+import {
+  AppError,
+  aliasName,
+  encodeManifest,
+  manifest as manifestSchema,
+  measurements as measurementsSchema,
+  modelName,
+  parse,
+  versionRecord,
+  type ArtifactDraft,
+  type VersionRecord,
+} from "@whittle/contracts";
+import { z } from "zod";
+import { moveAlias } from "./aliases.ts";
+import { digestOf, putBlob } from "./blobs.ts";
+import type { StoreDriver } from "./driver.ts";
+import { keys, readModelKeys } from "./keys.ts";
+import { createRecord, readRecord } from "./records.ts";
+
+const target = z.object({
+  name: modelName,
+  alias: aliasName.optional(),
+  jobId: z.string().min(1),
+  actor: z.string().min(1),
+});
+
+/** Where an artifact is published: under the next version of `name`, once for each `jobId`; `alias` is moved to it. */
+export type PublishTarget = z.input<typeof target>;
+
+/**
+ * Stores an artifact and gives it the next version of a name. What is written first is seen by nobody until what is written after it
+ * is there: files, then the manifest, then the version record, then the alias. It may be interrupted anywhere and repeated.
+ * @returns the job's version record: the one that is there already if the job was published before, under whatever digest.
+ */
+export async function publish(driver: StoreDriver, draft: ArtifactDraft, to: PublishTarget): Promise<VersionRecord> {
+  const { name, alias, jobId, actor } = parse(target, to, "The target of a publication");
+  const measurements = parse(measurementsSchema, draft.measurements, "The draft", "measurements");
+  const digest = await putArtifact(driver, draft);
+  const record = await claimVersion(driver, { name, digest, jobId, measurements, createdAt: new Date().toISOString() });
+  if (alias !== undefined) {
+    const { version } = record;
+    // The job moves the alias once, and never back from a newer version.
+    await moveAlias(
+      driver,
+      name,
+      alias,
+      { version, digest: record.digest, actor },
+      (history) => history.every((past) => past.version !== version) && (history.at(-1)?.version ?? 0) < version,
+    );
+  }
+  return record;
+}
+
+/** Writes the files and the manifest. @returns the manifest's digest. */
+async function putArtifact(driver: StoreDriver, draft: ArtifactDraft): Promise<string> {
+  const { files, measurements: _measurements, ...rest } = draft;
+  const contents = files.map(({ bytes, ...file }) => ({
+    bytes,
+    ...file,
+    size: bytes.byteLength,
+    digest: digestOf(bytes),
+  }));
+  const manifest = parse(
+    manifestSchema,
+    { schemaVersion: 1, ...rest, files: contents.map(({ bytes: _bytes, ...file }) => file) },
+    "The draft",
+  );
+  const paths = files.map((file) => file.path);
+  const twice = paths.find((path, index) => paths.indexOf(path) !== index);
+  if (twice !== undefined) throw new AppError("invalid_request", `The draft has two files named ${twice}`);
+  for (const { digest, bytes } of contents) await putBlob(driver, digest, bytes);
+  const encoded = encodeManifest(manifest);
+  const digest = digestOf(encoded);
+  await putBlob(driver, digest, encoded);
+  return digest;
+}
+
+/**
+ * Creates the next version record, or finds the job's. Version n is only tried when every number below n was seen to be taken by
+ * another job; since a number can be taken once, no job gets two, however many processes publish it at the same moment.
+ */
+async function claimVersion(driver: StoreDriver, record: Omit<VersionRecord, "version">): Promise<VersionRecord> {
+  const seen = new Set<number>();
+  for (;;) {
+    const highest = await highestVersion(driver, record.name);
+    const unseen = Array.from({ length: highest }, (_, index) => index + 1).filter((version) => !seen.has(version));
+    const found = await Promise.all(unseen.map((n) => readRecord(driver, keys.version(record.name, n), versionRecord)));
+    const own = found.find((other) => other?.jobId === record.jobId);
+    if (own !== undefined) return own;
+    for (const version of unseen) seen.add(version);
+    const next = { ...record, version: highest + 1 };
+    if (await createRecord(driver, keys.version(next.name, next.version), next)) return next;
+  }
+}
+
+async function highestVersion(driver: StoreDriver, name: string): Promise<number> {
+  const listed = await driver.list(keys.versions(name));
+  return readModelKeys(listed).get(name)?.versions.at(-1) ?? 0;
+}

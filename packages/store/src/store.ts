@@ -1,0 +1,190 @@
+import {
+  aliasName,
+  AppError,
+  digest as digestSchema,
+  manifest as manifestSchema,
+  modelName,
+  parse,
+  parseModelReference,
+  toAppError,
+  type AliasRecord,
+  type ArtifactDraft,
+  type FileRole,
+  type Issue,
+  type Manifest,
+  type ModelReference,
+  type VersionRecord,
+} from "@whittle/contracts";
+import { aliasHistory, moveAlias } from "./aliases.ts";
+import { getBlob } from "./blobs.ts";
+import type { StoreDriver } from "./driver.ts";
+import { keys } from "./keys.ts";
+import { buildLineage, type LineageNode } from "./lineage.ts";
+import { findAlias, findModel, findVersion, listModels, summarize, type ModelSummary } from "./names.ts";
+import { publish, type PublishTarget } from "./publish.ts";
+import { parseJson } from "./records.ts";
+
+export interface ResolvedReference {
+  digest: string;
+  /** Absent when the reference was a digest. */
+  name?: string;
+  version?: number;
+}
+
+/** The artifacts that all apps share: content by digest, and names with versions and aliases that point to it. */
+export class ArtifactStore {
+  readonly #driver: StoreDriver;
+
+  constructor(driver: StoreDriver) {
+    this.#driver = driver;
+  }
+
+  /** Where it is, for messages. */
+  get location(): string {
+    return this.#driver.location;
+  }
+
+  /** Stores an artifact under the next version of a name, once for each job: see {@link publish}. */
+  publish(draft: ArtifactDraft, to: PublishTarget): Promise<VersionRecord> {
+    return publish(this.#driver, draft, to);
+  }
+
+  /**
+   * Finds what `name` (newest version), `name@version`, `name@alias` or `sha256:<hex>` stands for now.
+   * @throws AppError `not_found`, saying what there is; `invalid_request` when it is none of these.
+   */
+  async resolve(reference: string): Promise<ResolvedReference> {
+    const parsed = parseModelReference(reference);
+    if (parsed === undefined || parsed.kind === "step")
+      throw new AppError("invalid_request", `"${reference}" must be name, name@version, name@alias or sha256:<digest>`);
+    if (parsed.kind === "digest") {
+      await this.manifest(parsed.digest);
+      return { digest: parsed.digest };
+    }
+    const { digest, name, version } = await this.#resolveName(parsed);
+    return { digest, name, version };
+  }
+
+  /**
+   * An artifact's manifest, checked against its digest.
+   * @throws AppError `not_found`, also when the digest is that of a file; `corrupt`.
+   */
+  async manifest(digest: string): Promise<Manifest> {
+    const found = await this.#findManifest(digest);
+    if (found === undefined) throw new AppError("not_found", `the store has no artifact ${digest}`);
+    return found;
+  }
+
+  /**
+   * A file of an artifact, checked against its size and SHA-256.
+   * @param which a path (`model.onnx`) or a role (`onnx`).
+   * @throws AppError `not_found`, saying which files there are; `corrupt`, naming the file.
+   */
+  async readFile(manifest: Manifest, which: FileRole | (string & {})): Promise<Uint8Array> {
+    const { files } = manifest;
+    const file = files.find(({ path }) => path === which) ?? files.find(({ role }) => role === which);
+    if (file === undefined) {
+      const there = files.map(({ path, role }) => `${path} (${role})`).join(", ");
+      throw new AppError("not_found", `the artifact has no file "${which}"; it has ${there}`);
+    }
+    const bytes = await getBlob(this.#driver, file.digest, file.path, file.size);
+    if (bytes === undefined)
+      throw new AppError("corrupt", `${file.path} is damaged: ${keys.blob(file.digest)} is missing`);
+    return bytes;
+  }
+
+  /** Every name with its versions and aliases, sorted by name. */
+  models(): Promise<ModelSummary[]> {
+    return listModels(this.#driver);
+  }
+
+  /** One name with its versions and aliases. @throws AppError `not_found`, saying which models there are. */
+  async model(name: string): Promise<ModelSummary> {
+    return summarize(this.#driver, name, await findModel(this.#driver, name));
+  }
+
+  /** The records of a name's versions, oldest first. @throws AppError `not_found`, saying which models there are. */
+  async versions(name: string): Promise<VersionRecord[]> {
+    const model = await findModel(this.#driver, name);
+    return Promise.all(model.versions.map((version) => findVersion(this.#driver, name, model, version)));
+  }
+
+  /** @throws AppError `not_found`, saying which versions there are. */
+  async version(name: string, version: number): Promise<VersionRecord> {
+    return findVersion(this.#driver, name, await findModel(this.#driver, name), version);
+  }
+
+  /**
+   * Points an alias to a version.
+   * @param options.generation the generation that the caller saw (0: there was none); without it the last writer wins.
+   * @throws AppError `conflict` when the alias has moved elsewhere since.
+   */
+  async setAlias(
+    name: string,
+    alias: string,
+    version: number,
+    options: { actor: string; generation?: number },
+  ): Promise<AliasRecord> {
+    parse(aliasName, alias, "The alias", "alias");
+    const { digest } = await this.version(name, version);
+    const { actor, generation } = options;
+    return moveAlias(this.#driver, name, alias, { version, digest, actor }, (history) => {
+      const current = history.at(-1)?.generation ?? 0;
+      if (generation === undefined || generation === current) return true;
+      throw new AppError("conflict", `${name}@${alias} is at generation ${current}, not ${generation}: read it again`);
+    });
+  }
+
+  /** Every place an alias has pointed to, oldest first; empty when there is no such alias. */
+  async aliasHistory(name: string, alias: string): Promise<AliasRecord[]> {
+    parse(modelName, name, "The model's name", "name");
+    parse(aliasName, alias, "The alias", "alias");
+    return aliasHistory(this.#driver, name, alias);
+  }
+
+  /** What an artifact was made from, up to the first models. @throws AppError `not_found`. */
+  async lineage(digest: string): Promise<LineageNode> {
+    await this.manifest(digest);
+    const names = new Map<string, string[]>();
+    for (const { name } of await this.models())
+      for (const record of await this.versions(name))
+        names.set(record.digest, [...(names.get(record.digest) ?? []), `${name}@${record.version}`]);
+    return buildLineage(digest, names, (parent) => this.#findManifest(parent));
+  }
+
+  /**
+   * Reads every byte of an artifact.
+   * @returns what is damaged, file by file; empty when it is sound.
+   * @throws AppError `not_found`; `corrupt` when the manifest itself is damaged.
+   */
+  async verify(digest: string): Promise<Issue[]> {
+    const manifest = await this.manifest(digest);
+    const issues: Issue[] = [];
+    for (const { path } of manifest.files) {
+      try {
+        await this.readFile(manifest, path);
+      } catch (error) {
+        const failure = toAppError(error);
+        if (failure.code !== "corrupt") throw failure;
+        issues.push({ path, message: failure.message });
+      }
+    }
+    return issues;
+  }
+
+  async #resolveName(reference: Exclude<ModelReference, { kind: "digest" | "step" }>): Promise<VersionRecord> {
+    const { name } = reference;
+    const model = await findModel(this.#driver, name);
+    if (reference.kind === "version") return findVersion(this.#driver, name, model, reference.version);
+    if (reference.kind === "latest") return findVersion(this.#driver, name, model, model.versions.at(-1) ?? 0);
+    const { version } = await findAlias(this.#driver, name, model, reference.alias);
+    return findVersion(this.#driver, name, model, version);
+  }
+
+  /** @returns undefined when there is nothing, or a file that isn't a manifest. */
+  async #findManifest(digest: string): Promise<Manifest | undefined> {
+    parse(digestSchema, digest, "The digest", "digest");
+    const bytes = await getBlob(this.#driver, digest, `the manifest ${digest}`);
+    return bytes && manifestSchema.safeParse(parseJson(bytes)).data;
+  }
+}

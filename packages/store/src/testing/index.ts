@@ -1,0 +1,2 @@
+export { testStore } from "./test-store.ts";
+export { exampleDraft } from "./example-draft.ts";

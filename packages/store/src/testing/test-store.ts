@@ -1,0 +1,24 @@
+import { describe } from "vitest";
+import type { StoreDriver } from "../driver.ts";
+import { aliasTests, publicationAliasTests } from "./alias-tests.ts";
+import { driverTests } from "./driver-tests.ts";
+import { lineageTests } from "./lineage-tests.ts";
+import { draftTests, publishTests } from "./publish-tests.ts";
+import { damageTests, readTests } from "./read-tests.ts";
+
+/** Makes a driver on a new, empty place; `again` makes one more on the same place, as another process would. */
+export type MakeDriver = () => Promise<{ driver: StoreDriver; again: () => StoreDriver }>;
+
+/** The conformance suite: what every store driver, and the store on top of it, must do. */
+export function testStore(name: string, makeDriver: MakeDriver): void {
+  describe(`store on ${name}`, () => {
+    driverTests(makeDriver);
+    publishTests(makeDriver);
+    draftTests(makeDriver);
+    readTests(makeDriver);
+    damageTests(makeDriver);
+    aliasTests(makeDriver);
+    publicationAliasTests(makeDriver);
+    lineageTests(makeDriver);
+  });
+}
