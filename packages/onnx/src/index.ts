@@ -1,0 +1,1 @@
+export { exportOnnx, type ExportOptions } from "./export/export.ts";
