@@ -1,3 +1,11 @@
 export { tf } from "./tf.ts";
 export { initEngine, type InitOptions } from "./runtime/init.ts";
 export { nativeBinding, type NativeBinding } from "./runtime/native.ts";
+export { loadModel, saveModel, type ModelFiles } from "./model-io/files.ts";
+export { assignWeights, modelWeights, type ModelWeights, type WeightData } from "./model-io/weights.ts";
+export { fileCheckpoint, type Checkpoint, type CheckpointHooks } from "./train/checkpoint.ts";
+export { evaluate, predict, type Evaluation } from "./train/evaluate.ts";
+export { fit } from "./train/fit.ts";
+export { crossEntropy, type Batch, type LossFunction } from "./train/loss.ts";
+export { mixSeed, permutation, splitIndices } from "./train/random.ts";
+export type { BatchPoint, EpochPoint, FitOptions, FitResult } from "./train/types.ts";

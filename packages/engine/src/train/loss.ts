@@ -1,0 +1,28 @@
+import { tf } from "../tf.ts";
+
+/** What a loss may look at besides the logits. `indices` are the samples' places in the training data. */
+export interface Batch {
+  x: tf.Tensor;
+  /** Class indices, int32. */
+  y: tf.Tensor1D;
+  indices: tf.Tensor1D;
+}
+
+/** Gives the mean loss of a batch from its logits [batch, classes]. Traced once and then run as a graph: no reading of values in it. */
+export type LossFunction = (batch: Batch, logits: tf.Tensor) => tf.Scalar;
+
+/** The mean over the batch of -log softmax(logits)[y]. */
+export const crossEntropy: LossFunction = ({ y }, logits) => {
+  const loss = tf.losses.softmaxCrossEntropy(tf.oneHot(y, classCount(logits), 1, 0, "float32"), logits);
+  return tf.reshape(loss, []);
+};
+
+/** How many samples have their largest logit at their label, as a float32 scalar. */
+export function countCorrect(y: tf.Tensor, logits: tf.Tensor): tf.Scalar {
+  return tf.sum(tf.cast(tf.equal(tf.argMax(logits, -1), y), "float32"));
+}
+
+/** Number of classes: the size of the logits' last axis. */
+export function classCount(logits: tf.Tensor): number {
+  return logits.shape.at(-1) ?? 0;
+}

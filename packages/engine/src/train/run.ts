@@ -1,0 +1,211 @@
+import { AppError } from "@whittle/contracts";
+import { assignVariables, assignWeights, modelWeights, readVariables, type ModelWeights } from "../model-io/weights.ts";
+import { tf } from "../tf.ts";
+import { advance, noProgress, score, shouldStop, type Progress } from "./best.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import { takeBatch } from "./data.ts";
+import { evaluate } from "./evaluate.ts";
+import { createPace, throwIfAborted } from "./pace.ts";
+import { mixSeed, permutation } from "./random.ts";
+import { acquire, type Resources } from "./resources.ts";
+import { learningRateAt } from "./schedule.ts";
+import { applyMasks, type StepOutputs } from "./step.ts";
+import { Tally } from "./tally.ts";
+import type { EpochPoint, FitOptions, FitResult, FitSettings } from "./types.ts";
+
+const checkpointSeconds = 30;
+
+/** A training under way: its place, its state, and the tensors that it holds until `dispose`. */
+export class Run {
+  readonly #model: tf.LayersModel;
+  readonly #settings: FitSettings;
+  readonly #options: FitOptions;
+  readonly #resources: Resources;
+  readonly #pace = createPace();
+  #epoch = 0;
+  #batch = 0;
+  #step = 0;
+  #tally = new Tally();
+  #progress: Progress = noProgress;
+  #bestWeights: ModelWeights | undefined;
+  #history: EpochPoint[] = [];
+  #order: Int32Array = new Int32Array();
+  #epochStarted = 0;
+  #saved = performance.now();
+
+  constructor(model: tf.LayersModel, settings: FitSettings, options: FitOptions) {
+    this.#model = model;
+    this.#settings = settings;
+    this.#options = options;
+    this.#resources = acquire(model, settings, options);
+  }
+
+  get #batches(): number {
+    return Math.ceil(this.#resources.train.count / this.#settings.batchSize);
+  }
+
+  get finished(): boolean {
+    return this.#epoch >= this.#settings.epochs || shouldStop(this.#progress, this.#settings.earlyStopping);
+  }
+
+  get inEpoch(): boolean {
+    return this.#batch < this.#batches;
+  }
+
+  /** Goes on from the caller's checkpoint, if there is one. */
+  async resume(): Promise<void> {
+    const found = await this.#options.checkpoint?.load();
+    if (found) this.#restore(found);
+    tf.tidy(() => applyMasks(this.#resources.masks));
+  }
+
+  beginEpoch(): void {
+    this.#epochStarted = performance.now();
+    this.#order = permutation(this.#resources.train.count, mixSeed(this.#settings.seed, this.#epoch));
+  }
+
+  /** One step on the next batch; the last batch of an epoch may be smaller. */
+  trainBatch(): void {
+    const { batchSize } = this.#settings;
+    const indices = this.#order.subarray(this.#batch * batchSize, (this.#batch + 1) * batchSize);
+    this.#tally.add(this.#runStep(indices), indices.length);
+    this.#batch += 1;
+    this.#step += 1;
+    this.#options.onBatch?.({
+      epoch: this.#epoch + 1,
+      batch: this.#batch,
+      batches: this.#batches,
+      step: this.#step,
+      steps: this.#settings.epochs * this.#batches,
+      read: () => this.#tally.read(),
+    });
+  }
+
+  #runStep(indices: Int32Array): StepOutputs {
+    const { train, rule, step } = this.#resources;
+    const live = rule.live(this.#step, this.#learningRate(this.#step));
+    return tf.tidy(() =>
+      step.run({
+        ...takeBatch(train, indices),
+        seed: tf.tensor1d([mixSeed(this.#settings.seed) | 0, this.#step], "int32"),
+        rate: tf.scalar(live.rate),
+        keep: tf.scalar(live.keep),
+      }),
+    );
+  }
+
+  #learningRate(step: number): number {
+    const { schedule, optimizer, epochs } = this.#settings;
+    return learningRateAt(schedule, optimizer.learningRate, { step, stepsPerEpoch: this.#batches, epochs });
+  }
+
+  /** Between two steps: lets the event loop run when it is time, saves a checkpoint when it is time, and ends on an abort. */
+  async pause(): Promise<void> {
+    if (this.#pace.due()) {
+      this.#means();
+      await this.#pace.rest();
+    }
+    const { signal, checkpoint } = this.#options;
+    const every = (checkpoint?.everySeconds ?? checkpointSeconds) * 1000;
+    if (signal?.aborted || performance.now() - this.#saved >= every) await this.#save();
+    throwIfAborted(signal, `Training, in epoch ${this.#epoch + 1} of ${this.#settings.epochs},`);
+  }
+
+  /** Judges the epoch, remembers its weights if it is the best, tells the caller and saves a checkpoint. */
+  async endEpoch(): Promise<void> {
+    const point = { ...this.#trainingPoint(), ...(await this.#validate()) };
+    const { monitor, earlyStopping, restoreBest } = this.#settings;
+    this.#progress = advance(this.#progress, point.epoch, score(point, monitor), earlyStopping);
+    if (restoreBest && this.#resources.validation && this.#progress.bestEpoch === point.epoch) {
+      this.#bestWeights = modelWeights(this.#model);
+    }
+    this.#history.push(point);
+    this.#epoch += 1;
+    this.#batch = 0;
+    this.#tally = new Tally();
+    await this.#options.onEpoch?.(point);
+    await this.#save();
+  }
+
+  #trainingPoint(): EpochPoint {
+    return {
+      epoch: this.#epoch + 1,
+      ...this.#means(),
+      learningRate: this.#learningRate(this.#step - 1),
+      seconds: (performance.now() - this.#epochStarted) / 1000,
+    };
+  }
+
+  #means(): { loss: number; accuracy: number } {
+    const means = this.#tally.read();
+    if (!Number.isFinite(means.loss)) throw diverged(this.#epoch + 1);
+    return means;
+  }
+
+  async #validate(): Promise<{ valLoss: number; valAccuracy: number } | undefined> {
+    const samples = this.#resources.validation;
+    if (!samples) return undefined;
+    const { loss, accuracy } = await evaluate(this.#model, samples.x, samples.y, { signal: this.#options.signal });
+    return { valLoss: loss, valAccuracy: accuracy };
+  }
+
+  /** Gives the model the weights of the best epoch, where they were kept. */
+  restoreBest(): void {
+    if (this.#bestWeights) assignWeights(this.#model, this.#bestWeights);
+  }
+
+  result(): Omit<FitResult, "seconds"> {
+    return {
+      epochs: this.#history,
+      bestEpoch: this.#progress.bestEpoch,
+      stoppedEarly: this.#epoch < this.#settings.epochs,
+      steps: this.#step,
+      compiled: this.#resources.step.compiled,
+    };
+  }
+
+  async #save(): Promise<void> {
+    if (!this.#options.checkpoint) return;
+    this.#tally.read();
+    await this.#options.checkpoint.save({
+      epoch: this.#epoch,
+      batch: this.#batch,
+      step: this.#step,
+      totals: { ...this.#tally.totals },
+      weights: modelWeights(this.#model),
+      slots: readVariables(this.#resources.rule.slots),
+      progress: this.#progress,
+      ...(this.#bestWeights && { bestWeights: this.#bestWeights }),
+      history: [...this.#history],
+    });
+    this.#saved = performance.now();
+  }
+
+  #restore(from: Checkpoint): void {
+    try {
+      assignWeights(this.#model, from.weights);
+      assignVariables(this.#resources.rule.slots, from.slots);
+    } catch (cause) {
+      throw new AppError("corrupt", "The checkpoint is not one of this model and optimizer", { cause });
+    }
+    this.#epoch = from.epoch;
+    this.#batch = from.batch;
+    this.#step = from.step;
+    this.#tally = new Tally(from.totals);
+    this.#progress = from.progress;
+    this.#bestWeights = from.bestWeights;
+    this.#history = [...from.history];
+  }
+
+  dispose(): void {
+    this.#tally.dispose();
+    this.#resources.dispose();
+  }
+}
+
+function diverged(epoch: number): AppError {
+  const message = "the loss is no longer a finite number: lower the learning rate or clip the gradients";
+  return new AppError("invalid_request", `Training diverged in epoch ${epoch}: ${message}`, {
+    issues: [{ path: "optimizer.learningRate", message }],
+  });
+}

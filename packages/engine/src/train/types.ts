@@ -1,0 +1,63 @@
+import type { TrainingSettings, trainingSettings } from "@whittle/contracts";
+import type { z } from "zod";
+import type { tf } from "../tf.ts";
+import type { CheckpointHooks } from "./checkpoint.ts";
+import type { LossFunction } from "./loss.ts";
+
+/** One finished epoch. Losses are means over the samples; those of training are taken while the weights change. */
+export interface EpochPoint {
+  /** From 1. */
+  epoch: number;
+  loss: number;
+  accuracy: number;
+  /** Mean cross-entropy of the validation samples. */
+  valLoss?: number;
+  valAccuracy?: number;
+  /** The learning rate of the epoch's last step. */
+  learningRate: number;
+  seconds: number;
+}
+
+/** Where a training is after a step. */
+export interface BatchPoint {
+  /** The epoch that the step belongs to, from 1. */
+  epoch: number;
+  /** Steps done: in this epoch and of how many; in the whole training and of how many. */
+  batch: number;
+  batches: number;
+  step: number;
+  steps: number;
+  /** Means over the epoch so far. Reading waits for the device: not at every step. */
+  read(): { loss: number; accuracy: number };
+}
+
+/** The settings and their defaults are those of `trainingSettings`; the validation samples are given as such. */
+export interface FitOptions extends Omit<z.input<typeof trainingSettings>, "validationSplit"> {
+  /** Training samples [n, ...], float32, as the model takes them. Stays the caller's. */
+  x: tf.Tensor;
+  /** Class indices [n]. */
+  y: Int32Array | tf.Tensor;
+  /** By default the cross-entropy of the logits. */
+  loss?: LossFunction;
+  validation?: { x: tf.Tensor; y: Int32Array | tf.Tensor };
+  /** Multiplied into the weight of that name (as in the weight manifest) before the first and after every step. */
+  masks?: Record<string, tf.Tensor>;
+  /** Honoured between steps; a checkpoint is saved first where there are hooks. */
+  signal?: AbortSignal;
+  onEpoch?: (point: EpochPoint) => void | Promise<void>;
+  onBatch?: (point: BatchPoint) => void;
+  checkpoint?: CheckpointHooks;
+}
+
+export interface FitResult {
+  epochs: EpochPoint[];
+  /** The epoch (from 1) with the best monitored value; its weights are the model's if `restoreBest` held. */
+  bestEpoch: number;
+  stoppedEarly: boolean;
+  steps: number;
+  seconds: number;
+  /** Whether the steps ran as one compiled graph. */
+  compiled: boolean;
+}
+
+export type FitSettings = Omit<TrainingSettings, "validationSplit">;
