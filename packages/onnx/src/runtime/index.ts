@@ -1,4 +1,7 @@
-export { createSession, type Session, type SessionOptions } from "./session.ts";
-export type { TensorData, TensorValue } from "./tensors.ts";
 export { classify, type Classification } from "./classify.ts";
+export { cpuInfo, needsReducedRange, type CpuInfo } from "./cpu.ts";
+export { fusedOperators } from "./fused.ts";
+export { measureLatency, type Latency, type LatencyOptions } from "./latency.ts";
 export { proportion } from "./proportion.ts";
+export { createSession, type Session, type SessionOptions } from "./session.ts";
+export type { TensorArray, TensorValue } from "./tensors.ts";

@@ -1,13 +1,13 @@
 import type { Datatype } from "@whittle/contracts";
 import ort from "onnxruntime-node";
 
-export type TensorData = Float32Array | Float64Array | Uint8Array | Int8Array | Int32Array | BigInt64Array;
+export type TensorArray = Float32Array | Float64Array | Uint8Array | Int8Array | Int32Array | BigInt64Array;
 
 /** A tensor as it goes into and comes out of a session: row-major. BOOL is one byte an element, INT64 a BigInt. */
 export interface TensorValue {
   shape: readonly number[];
   datatype: Datatype;
-  data: TensorData;
+  data: TensorArray;
 }
 
 /** Names of element types in ONNX Runtime and in the Open Inference Protocol, and the array that holds them. */
@@ -26,7 +26,7 @@ export function datatypeOf(runtimeType: string): Datatype | undefined {
 }
 
 /** Whether `data` is the kind of array that holds `datatype`. */
-export function holds(datatype: Datatype, data: TensorData): boolean {
+export function holds(datatype: Datatype, data: TensorArray): boolean {
   return types.some((type) => type.datatype === datatype && data instanceof type.array);
 }
 
@@ -39,10 +39,10 @@ export function toRuntime({ shape, datatype, data }: TensorValue): ort.Tensor {
 export function fromRuntime(tensor: ort.Tensor): TensorValue | undefined {
   const { type, data, dims } = tensor;
   const datatype = datatypeOf(type);
-  if (datatype === undefined || !isTensorData(data)) return undefined;
+  if (datatype === undefined || !isTensorArray(data)) return undefined;
   return { shape: dims, datatype, data };
 }
 
-function isTensorData(data: ort.Tensor["data"]): data is TensorData {
+function isTensorArray(data: ort.Tensor["data"]): data is TensorArray {
   return types.some(({ array }) => data instanceof array);
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defineLayer, type LayerContext, type LayerConverter } from "../layer.ts";
+import { defineLayer, unsupportedLayer, type LayerContext, type LayerConverter } from "../layer.ts";
 import { onnxShape, toChannelsFirst, type Value } from "../value.ts";
 import { activate, activationConfig } from "./activation.ts";
 import { sizePair, slide, windowConfig } from "./window.ts";
@@ -55,6 +55,9 @@ const conv2d = defineLayer(convolutionConfig, (context) => {
 
 /** Keras' kernel is [H, W, channels, multiplier]; the filters of a channel lie together in the output, in ONNX as in Keras. */
 const depthwiseConv2d = defineLayer(convolutionConfig, (context) => {
+  if (context.config.dilation_rate.some((rate) => rate !== 1)) {
+    throw unsupportedLayer(context.layer, "its dilation_rate is not 1, which tfjs does not heed either.");
+  }
   const { shape, data } = context.weight("depthwise_kernel");
   const [height = 0, width = 0, channels = 0, multiplier = 0] = shape;
   const filters = channels * multiplier;
