@@ -1,0 +1,177 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { WorkerView } from "@whittle/contracts";
+import { Worker, type Job } from "bullmq";
+import type { Redis } from "ioredis";
+import { createContext, workerConnection, type Context } from "./connection.ts";
+import { announceEveryMs, lockDurationMs, stalledIntervalMs } from "./limits.ts";
+import { runJob, type Execute, type Running, type RunOptions, type StopReason } from "./run-job.ts";
+import { sweep } from "./settle.ts";
+import { announce, withdraw } from "./workers.ts";
+
+export interface ConsumerOptions {
+  redisUrl: string;
+  prefix?: string;
+  kinds: string[];
+  /** Jobs at a time, of all kinds together. */
+  concurrency: number;
+  worker: Pick<WorkerView, "id" | "host" | "pid" | "backend" | "datasets">;
+  /** Runs one job. A thrown AppError that is retryable uses one attempt; any other ends the job. */
+  execute: Execute;
+  /** Hears of what went wrong outside of a job: Redis away, a claim lost. */
+  onError?: (error: unknown) => void;
+  /** How long a claim on a job holds without being renewed, and how often lapsed claims of others are looked for. */
+  lockDurationMs?: number;
+  stalledIntervalMs?: number;
+}
+
+export interface Consumer {
+  /** Begins to take jobs. Resolves when Redis is there and the worker has announced itself. */
+  start(): Promise<void>;
+  /** Takes no more jobs and tells the running ones to stop (`drain`); resolves when they have: finished, or waiting again. */
+  drain(): Promise<void>;
+  /** As {@link Consumer.drain}, then leaves. */
+  close(): Promise<void>;
+}
+
+/** The workers' side: takes jobs of `kinds`, at most `concurrency` at a time, and runs them with `execute`. */
+export function createConsumer(options: ConsumerOptions): Consumer {
+  return new QueueConsumer(options);
+}
+
+const pollMs = 1000;
+const outagePauseMs = 500;
+
+class QueueConsumer implements Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #run: RunOptions;
+  readonly #context: Context;
+  readonly #subscriber: Redis;
+  /** One BullMQ worker a kind, of which jobs are taken by hand: only so does `concurrency` hold for all kinds together. */
+  readonly #sources: Worker[];
+  readonly #running = new Map<string, Running>();
+  readonly #finishing = new Set<Promise<void>>();
+  readonly #startedAt = new Date().toISOString();
+  #draining = false;
+  #turn = 0;
+  #loop: Promise<void> = Promise.resolve();
+  #heart: NodeJS.Timeout | undefined;
+  #wake = (): void => {};
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options;
+    this.#run = {
+      worker: options.worker.id,
+      execute: options.execute,
+      lockDurationMs: options.lockDurationMs ?? lockDurationMs,
+      onError: options.onError ?? (() => {}),
+    };
+    this.#context = createContext(workerConnection(options.redisUrl), options.prefix ?? "whittle");
+    this.#subscriber = this.#context.redis.duplicate();
+    this.#subscriber.on("error", () => {});
+    this.#sources = options.kinds.map((kind) => this.#openSource(kind));
+  }
+
+  async start(): Promise<void> {
+    const { keys } = this.#context;
+    this.#subscriber.on("message", (channel: string, message: string) => {
+      if (channel === keys.cancel) this.#running.get(message)?.stop.abort("cancelled" satisfies StopReason);
+      else this.#wake();
+    });
+    await this.#subscriber.subscribe(keys.cancel, keys.wake);
+    await Promise.all(this.#sources.map((source) => source.startStalledCheckTimer()));
+    await announce(this.#context, this.#view());
+    this.#heart = setInterval(() => {
+      this.#tell();
+      sweep(this.#context).catch(this.#run.onError);
+    }, announceEveryMs);
+    this.#loop = this.#pump();
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true;
+    this.#wake();
+    for (const { stop } of this.#running.values()) stop.abort("drain" satisfies StopReason);
+    this.#tell();
+    await this.#loop;
+    await Promise.all(this.#finishing);
+  }
+
+  async close(): Promise<void> {
+    await this.drain();
+    clearInterval(this.#heart);
+    const { onError, worker } = this.#run;
+    if (this.#context.redis.status === "ready") await withdraw(this.#context, worker).catch(onError);
+    this.#subscriber.disconnect();
+    await Promise.all(this.#sources.map((source) => source.close(true).catch(onError)));
+    await this.#context.close();
+  }
+
+  #openSource(kind: string): Worker {
+    const source = new Worker(kind, null, {
+      connection: this.#context.redis,
+      prefix: this.#context.keys.bull,
+      name: this.#run.worker,
+      autorun: false,
+      lockDuration: this.#run.lockDurationMs,
+      stalledInterval: this.#options.stalledIntervalMs ?? stalledIntervalMs,
+      // Lost workers have a limit of their own, see maxLostWorkers.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+    });
+    source.on("error", this.#run.onError);
+    return source;
+  }
+
+  async #pump(): Promise<void> {
+    while (!this.#draining) {
+      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+      try {
+        if (this.#finishing.size < this.#options.concurrency && (await this.#takeOne())) continue;
+      } catch (error) {
+        this.#run.onError(error);
+        await sleep(outagePauseMs);
+      }
+      await Promise.race([woken, sleep(pollMs)]);
+    }
+  }
+
+  /** Takes and starts one job, the kinds taking turns. @returns whether there was one. */
+  async #takeOne(): Promise<boolean> {
+    for (let tries = 0; tries < this.#sources.length; tries++) {
+      const source = this.#sources[this.#turn++ % this.#sources.length];
+      const token = randomUUID();
+      const job: Job | undefined = await source?.getNextJob(token, { block: false });
+      if (!job) continue;
+      const done = this.#start(job, token).finally(() => {
+        this.#finishing.delete(done);
+        this.#wake();
+      });
+      this.#finishing.add(done);
+      return true;
+    }
+    return false;
+  }
+
+  async #start(job: Job, token: string): Promise<void> {
+    const id = job.id ?? "";
+    const running: Running = { job, token, id, kind: job.queueName, stop: new AbortController() };
+    this.#running.set(id, running);
+    if (this.#draining) running.stop.abort("drain" satisfies StopReason);
+    this.#tell();
+    await runJob(this.#context, running, this.#run);
+    this.#running.delete(id);
+    this.#tell();
+  }
+
+  #tell(): void {
+    announce(this.#context, this.#view()).catch(this.#run.onError);
+  }
+
+  #view(): WorkerView {
+    const jobs: WorkerView["jobs"] = [];
+    for (const { id, kind, pid } of this.#running.values())
+      jobs.push(pid === undefined ? { id, kind } : { id, kind, pid });
+    const { worker, kinds, concurrency } = this.#options;
+    return { ...worker, kinds, concurrency, startedAt: this.#startedAt, draining: this.#draining, jobs };
+  }
+}

@@ -1,0 +1,85 @@
+import { jobEvent, type JobEvent, type NewJobEvent, type StoredJobEvent } from "@whittle/contracts";
+import type { Redis } from "ioredis";
+import type { Context } from "./connection.ts";
+import { maxEvents, retentionSeconds } from "./limits.ts";
+
+const place = /^\d+-\d+$/;
+
+/** Adds an event to a job's stream and tells those who follow it. */
+export async function addEvent({ redis, keys }: Context, id: string, event: NewJobEvent): Promise<void> {
+  const stored = JSON.stringify({ ...event, at: new Date().toISOString() });
+  await redis
+    .pipeline()
+    .xadd(keys.events(id), "MAXLEN", "~", maxEvents, "*", "e", stored)
+    .expire(keys.events(id), retentionSeconds)
+    .publish(keys.nudge, id)
+    .exec();
+}
+
+export interface EventQuery {
+  /** Place in the stream after which to begin; from the beginning without it. */
+  after?: string | undefined;
+  types?: JobEvent["type"][] | undefined;
+  limit?: number | undefined;
+}
+
+/** A job's events in order. */
+export async function readEvents(
+  { redis, keys }: Context,
+  id: string,
+  query: EventQuery = {},
+): Promise<StoredJobEvent[]> {
+  const from = query.after !== undefined && place.test(query.after) ? `(${query.after}` : "-";
+  const entries = await redis.xrange(keys.events(id), from, "+", "COUNT", maxEvents * 2);
+  const events = entries.map(([at, fields]) => Object.assign(jobEvent.parse(JSON.parse(fields[1] ?? "")), { id: at }));
+  const wanted = query.types ? events.filter(({ type }) => query.types?.includes(type)) : events;
+  return query.limit === undefined ? wanted : wanted.slice(0, query.limit);
+}
+
+type Listener = (event: StoredJobEvent) => void;
+
+interface Follower {
+  after: string | undefined;
+  listener: Listener;
+  reading: Promise<void>;
+}
+
+/** Followers of jobs' events: one Redis subscription for all; after an outage each goes on where it was. */
+export interface Followers {
+  follow(id: string, after: string | undefined, listener: Listener): () => void;
+  close(): void;
+}
+
+export function createFollowers(context: Context, subscriber: Redis): Followers {
+  const followers = new Map<string, Set<Follower>>();
+
+  const catchUp = async (id: string, follower: Follower): Promise<void> => {
+    for (const event of await readEvents(context, id, { after: follower.after })) {
+      if (!followers.get(id)?.has(follower)) return;
+      follower.after = event.id;
+      follower.listener(event);
+    }
+  };
+  const deliver = (id: string, follower: Follower): void => {
+    // What fails because Redis is away is delivered when it is back.
+    follower.reading = follower.reading.then(() => catchUp(id, follower)).catch(() => {});
+  };
+  const deliverAll = (id: string): void => followers.get(id)?.forEach((follower) => deliver(id, follower));
+
+  subscriber.subscribe(context.keys.nudge).catch(() => {});
+  subscriber.on("message", (_channel, id: string) => deliverAll(id));
+  context.redis.on("ready", () => [...followers.keys()].forEach(deliverAll));
+  subscriber.on("ready", () => [...followers.keys()].forEach(deliverAll));
+
+  const follow: Followers["follow"] = (id, after, listener) => {
+    const follower: Follower = { after, listener, reading: Promise.resolve() };
+    const others = followers.get(id) ?? new Set();
+    followers.set(id, others.add(follower));
+    deliver(id, follower);
+    return () => {
+      others.delete(follower);
+      if (others.size === 0 && followers.get(id) === others) followers.delete(id);
+    };
+  };
+  return { follow, close: () => subscriber.disconnect() };
+}

@@ -1,0 +1,51 @@
+/** The names of everything the queue keeps in Redis, under one prefix. BullMQ's own keys are under `<prefix>:bull`. */
+export interface Keys {
+  prefix: string;
+  bull: string;
+  /** Hash: what a job is, where it stands and how it ended. See record.ts. */
+  job(id: string): string;
+  /** Stream of a job's events. */
+  events(id: string): string;
+  /** Set of the jobs that a blocked job still waits for. */
+  needs(id: string): string;
+  /** String: JSON of a pipeline's steps. */
+  pipeline(id: string): string;
+  /** Sorted set of job ids, all scores 0 so that they lie in the order of submission: all, `open`, or one final state. */
+  index(which: "all" | "open" | "completed" | "failed" | "cancelled"): string;
+  /** Set of the blocked jobs of a kind. */
+  blocked(kind: string): string;
+  /** Sorted set, by time, of jobs about which BullMQ has still to be told something. See settle.ts. */
+  outbox: string;
+  /** Hash of counters `<kind>:<final state>`. */
+  finished: string;
+  /** String: JSON of what an Idempotency-Key was used for. */
+  idempotency(key: string): string;
+  worker(id: string): string;
+  /** Sorted set of worker ids by the time when their announcement lapses. */
+  workers: string;
+  /** Channels: a job has a new event; a job is to be cancelled; there is work. */
+  nudge: string;
+  cancel: string;
+  wake: string;
+}
+
+export function makeKeys(prefix: string): Keys {
+  return {
+    prefix,
+    bull: `${prefix}:bull`,
+    job: (id) => `${prefix}:job:${id}`,
+    events: (id) => `${prefix}:events:${id}`,
+    needs: (id) => `${prefix}:needs:${id}`,
+    pipeline: (id) => `${prefix}:pipeline:${id}`,
+    index: (which) => `${prefix}:jobs:${which}`,
+    blocked: (kind) => `${prefix}:blocked:${kind}`,
+    outbox: `${prefix}:outbox`,
+    finished: `${prefix}:finished`,
+    idempotency: (key) => `${prefix}:idempotency:${key}`,
+    worker: (id) => `${prefix}:worker:${id}`,
+    workers: `${prefix}:workers`,
+    nudge: `${prefix}:nudge`,
+    cancel: `${prefix}:cancel`,
+    wake: `${prefix}:wake`,
+  };
+}

@@ -1,0 +1,139 @@
+import type { JobEvent, JobState } from "@whittle/contracts";
+import type { Context } from "./connection.ts";
+import { maxEvents, retentionSeconds } from "./limits.ts";
+import { run, script } from "./lua.ts";
+import type { JobEnd } from "./record.ts";
+
+/** Every script begins with this. ARGV: prefix, now (ms since 1970), id, then its own. */
+const common = `
+local prefix, now, id = ARGV[1], ARGV[2], ARGV[3]
+local function key(...) return prefix .. ':' .. table.concat({...}, ':') end
+local function event(job, json)
+  redis.call('XADD', key('events', job), 'MAXLEN', '~', ${maxEvents}, '*', 'e', json)
+  redis.call('EXPIRE', key('events', job), ${retentionSeconds})
+  redis.call('PUBLISH', key('nudge'), job)
+end
+local function enter(job, kind, place, needs)
+  redis.call('HSET', key('job', job), 'place', place)
+  redis.call('ZADD', key('jobs', 'open'), 0, job)
+  if place == 'queue' then
+    redis.call('ZADD', key('outbox'), now, job)
+  else
+    redis.call('SADD', key('blocked', kind), job)
+    redis.call('SADD', key('needs', job), unpack(needs))
+  end
+end
+`;
+
+const createScript = script(`${common}
+local idempotency, value, pipeline, jobs = ARGV[4], ARGV[5], ARGV[6], cjson.decode(ARGV[7])
+if idempotency ~= '' then
+  local seen = redis.call('GET', key('idempotency', idempotency))
+  if seen then return seen end
+  redis.call('SET', key('idempotency', idempotency), value, 'EX', 86400)
+end
+if pipeline ~= '' then redis.call('SET', key('pipeline', id), pipeline, 'EX', ${4 * retentionSeconds}) end
+for _, job in ipairs(jobs) do
+  for field, text in pairs(job.fields) do redis.call('HSET', key('job', job.id), field, text) end
+  redis.call('HSET', key('job', job.id), 'kind', job.kind)
+  redis.call('ZADD', key('jobs', 'all'), 0, job.id)
+  enter(job.id, job.kind, #job.needs == 0 and 'queue' or 'blocked', job.needs)
+  event(job.id, job.event)
+end
+return ''
+`);
+
+const endScript = script(`${common}
+local from, state, json, happened = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local job = key('job', id)
+if redis.call('HGET', job, 'place') ~= from then return 0 end
+local kind = redis.call('HGET', job, 'kind')
+redis.call('HSET', job, 'place', 'ended', 'end', json)
+redis.call('EXPIRE', job, ${retentionSeconds})
+redis.call('DEL', key('needs', id))
+redis.call('SREM', key('blocked', kind), id)
+redis.call('ZREM', key('jobs', 'open'), id)
+redis.call('ZADD', key('jobs', state), 0, id)
+redis.call('HINCRBY', key('finished'), kind .. ':' .. state, 1)
+event(id, happened)
+return 1
+`);
+
+const unblockScript = script(`${common}
+local input, happened = ARGV[4], ARGV[5]
+redis.call('SREM', key('needs', id), input)
+if redis.call('HGET', key('job', id), 'place') ~= 'blocked' or redis.call('SCARD', key('needs', id)) > 0 then return 0 end
+redis.call('SREM', key('blocked', redis.call('HGET', key('job', id), 'kind')), id)
+enter(id, '', 'queue')
+event(id, happened)
+return 1
+`);
+
+const reopenScript = script(`${common}
+local needs, happened = cjson.decode(ARGV[4]), ARGV[5]
+local job = key('job', id)
+if redis.call('HGET', job, 'place') ~= 'ended' then return 0 end
+redis.call('HDEL', job, 'end', 'cancel')
+redis.call('PERSIST', job)
+redis.call('ZREM', key('jobs', 'failed'), id)
+redis.call('ZREM', key('jobs', 'cancelled'), id)
+enter(id, redis.call('HGET', job, 'kind'), #needs == 0 and 'queue' or 'blocked', needs)
+event(id, happened)
+return 1
+`);
+
+export interface NewJob {
+  id: string;
+  kind: string;
+  /** Jobs whose artifacts it takes; with none it can run at once. */
+  needs: string[];
+  fields: Record<string, string>;
+}
+
+export interface Acceptance {
+  /** The pipeline's id, or the job's. */
+  id: string;
+  jobs: NewJob[];
+  pipeline?: string;
+  idempotency?: { key: string; value: string };
+}
+
+/** Writes jobs down, all or none. @returns what the idempotency key was used for before, and then nothing is written. */
+export async function create({ redis, keys }: Context, acceptance: Acceptance): Promise<string | undefined> {
+  const { id, jobs, pipeline = "", idempotency } = acceptance;
+  const listed = jobs.map(({ id: job, kind, needs, fields }) => {
+    return { id: job, kind, needs, fields, event: stateEvent(needs.length === 0 ? "waiting" : "blocked") };
+  });
+  const args = [idempotency?.key ?? "", idempotency?.value ?? "", pipeline, JSON.stringify(listed)];
+  const seen = await run(redis, createScript, keys.job(id), [keys.prefix, Date.now(), id, ...args]);
+  return typeof seen === "string" && seen !== "" ? seen : undefined;
+}
+
+/** Ends a job that is still `from`. @returns whether it was. */
+export async function end(
+  { redis, keys }: Context,
+  id: string,
+  from: "blocked" | "queue",
+  how: JobEnd,
+): Promise<boolean> {
+  const event = stateEvent(how.state, { worker: how.worker, error: how.error });
+  const args = [from, how.state, JSON.stringify(how), event];
+  return (await run(redis, endScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
+}
+
+/** Tells a blocked job that `input` is there. @returns whether it was the last that it waited for. */
+export async function unblock({ redis, keys }: Context, id: string, input: string): Promise<boolean> {
+  const args = [input, stateEvent("waiting")];
+  return (await run(redis, unblockScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
+}
+
+/** Makes an ended job wait again, for `needs` or for a worker. @returns false when it had not ended. */
+export async function reopen({ redis, keys }: Context, id: string, needs: string[]): Promise<boolean> {
+  const args = [JSON.stringify(needs), stateEvent(needs.length === 0 ? "waiting" : "blocked")];
+  return (await run(redis, reopenScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
+}
+
+function stateEvent(state: JobState, more: { worker?: string | undefined; error?: unknown } = {}): string {
+  const event: JobEvent = { type: "state", at: new Date().toISOString(), state, ...more };
+  return JSON.stringify(event);
+}

@@ -1,0 +1,27 @@
+import { workerView, type WorkerView } from "@whittle/contracts";
+import type { Context } from "./connection.ts";
+import { announcementSeconds } from "./limits.ts";
+
+/** Says that a worker is there; it holds for {@link announcementSeconds}. */
+export async function announce({ redis, keys }: Context, view: WorkerView): Promise<void> {
+  await redis
+    .multi()
+    .set(keys.worker(view.id), JSON.stringify(view), "EX", announcementSeconds)
+    .zadd(keys.workers, Date.now() + announcementSeconds * 1000, view.id)
+    .zremrangebyscore(keys.workers, "-inf", Date.now())
+    .exec();
+}
+
+export async function withdraw({ redis, keys }: Context, id: string): Promise<void> {
+  await redis.multi().del(keys.worker(id)).zrem(keys.workers, id).exec();
+}
+
+/** The workers that have announced themselves lately. */
+export async function listWorkers({ redis, keys }: Context): Promise<WorkerView[]> {
+  const ids = await redis.zrangebyscore(keys.workers, Date.now(), "+inf");
+  if (ids.length === 0) return [];
+  const texts = await redis.mget(ids.map((id) => keys.worker(id)));
+  return texts
+    .flatMap((text) => (text === null ? [] : [workerView.parse(JSON.parse(text))]))
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
