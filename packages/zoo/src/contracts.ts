@@ -1,0 +1,44 @@
+import type { Preprocessing } from "@whittle/contracts";
+import type { z } from "zod";
+
+/** A kind of model with the parameters that it is built from. */
+export interface ModelFamily<P extends z.ZodObject = z.ZodObject> {
+  name: string;
+  title: string;
+  description: string;
+  /** Every default is in it. */
+  params: P;
+}
+
+/** Declares a model family. */
+export function defineFamily<P extends z.ZodObject>(family: ModelFamily<P>): ModelFamily<P> {
+  return family;
+}
+
+/** Where a data set comes from; `path` is the folder with its files, in the package or absolute. */
+export type DatasetSource =
+  | { type: "debian"; package: string; path: string }
+  | { type: "npm"; package: string; version: string; path: string }
+  /** Generated in code. */
+  | { type: "bundled" };
+
+/** A labelled data set as it is known before it is read. */
+export interface DatasetContract {
+  name: string;
+  title: string;
+  description: string;
+  licence: string;
+  /** Shape of one sample, as models take it. */
+  inputShape: number[];
+  /** Names of the classes; a label is an index into them. */
+  labels: string[];
+  /** What turns the raw values into what models see: x scale + offset. */
+  preprocessing: Preprocessing;
+  samples: { train: number; test: number };
+  sources: DatasetSource[];
+}
+
+/** Declares a data set. */
+export function defineDataset(dataset: DatasetContract): DatasetContract {
+  return dataset;
+}

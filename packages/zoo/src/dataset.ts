@@ -1,0 +1,86 @@
+import { createHash } from "node:crypto";
+import { AppError, canonicalJson, type Preprocessing } from "@whittle/contracts";
+import type { DatasetContract } from "./contracts.ts";
+
+/** Samples one after the other, raw, with the classes they belong to. */
+export interface Split {
+  x: Uint8Array | Float32Array;
+  y: Int32Array;
+  count: number;
+}
+
+export interface Splits {
+  train: Split;
+  test: Split;
+}
+
+/** Reads a data set, whole, from the folder that it was found in. */
+export type LoadSplits = (folder: string) => Promise<Splits>;
+
+export interface Dataset extends Splits {
+  name: string;
+  /** SHA-256 of the whole content, whatever the limit. */
+  digest: string;
+  inputShape: number[];
+  labels: string[];
+  preprocessing: Preprocessing;
+}
+
+/** How many samples to keep, from the beginning. */
+export interface SampleLimit {
+  train?: number;
+  test?: number;
+}
+
+/**
+ * A data set of its splits.
+ * @throws AppError `corrupt` when they are not what the contract says.
+ */
+export function assemble(contract: DatasetContract, splits: Splits, limit: SampleLimit = {}): Dataset {
+  const { name, inputShape, labels, preprocessing } = contract;
+  for (const part of ["train", "test"] as const) checkSplit(contract, part, splits[part]);
+  return {
+    name,
+    digest: contentDigest(contract, splits),
+    inputShape,
+    labels,
+    preprocessing,
+    train: firstSamples(splits.train, limit.train),
+    test: firstSamples(splits.test, limit.test),
+  };
+}
+
+/** What models see: x scale + offset, samples one after the other. */
+export function toFloat(split: Split, { scale, offset }: Preprocessing): Float32Array {
+  return Float32Array.from(split.x, (value) => value * scale + offset);
+}
+
+function checkSplit(contract: DatasetContract, part: "train" | "test", { x, y, count }: Split): void {
+  const size = contract.inputShape.reduce((product, length) => product * length, 1);
+  const expected = contract.samples[part];
+  const problem =
+    (count !== expected && `has ${count} samples, but must have ${expected}`) ||
+    (x.length !== count * size && `has ${x.length} values, but must have ${count} x ${size}`) ||
+    (y.length !== count && `has ${y.length} labels for ${count} samples`) ||
+    badLabel(y, contract.labels.length);
+  if (problem) throw new AppError("corrupt", `The ${part} part of the data set ${contract.name} ${problem}`);
+}
+
+function badLabel(y: Int32Array, classes: number): string | undefined {
+  const at = y.findIndex((label) => label < 0 || label >= classes);
+  return at < 0 ? undefined : `has the label ${y[at]} at sample ${at}, but labels go from 0 to ${classes - 1}`;
+}
+
+function contentDigest({ inputShape, samples }: DatasetContract, { train, test }: Splits): string {
+  const hash = createHash("sha256").update(canonicalJson({ inputShape, samples }));
+  for (const part of [train.x, train.y, test.x, test.y]) {
+    hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+  }
+  return `sha256:${hash.digest("hex")}`;
+}
+
+function firstSamples(split: Split, limit = split.count): Split {
+  const count = Math.min(limit, split.count);
+  const size = split.x.length / split.count;
+  return { x: split.x.subarray(0, count * size), y: split.y.subarray(0, count), count };
+}

@@ -1,0 +1,1 @@
+export { idxFolder as load } from "../../idx.ts";

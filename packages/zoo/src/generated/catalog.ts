@@ -1,0 +1,18 @@
+// Written by `npm run generate` from the folders beside it. Edit those.
+
+import { family as cnnFamily } from "../models/cnn/contract.ts";
+import { family as mlpFamily } from "../models/mlp/contract.ts";
+import { dataset as fashionMnistDataset } from "../datasets/fashion-mnist/contract.ts";
+import { dataset as mnistDataset } from "../datasets/mnist/contract.ts";
+import { dataset as tinyDataset } from "../datasets/tiny/contract.ts";
+
+export const families = {
+  cnn: cnnFamily,
+  mlp: mlpFamily,
+};
+
+export const datasets = {
+  "fashion-mnist": fashionMnistDataset,
+  mnist: mnistDataset,
+  tiny: tinyDataset,
+};

@@ -1,0 +1,18 @@
+// Written by `npm run generate` from the folders beside it. Edit those.
+
+import { build as cnnBuild } from "../models/cnn/build.ts";
+import { build as mlpBuild } from "../models/mlp/build.ts";
+import { load as fashionMnistLoad } from "../datasets/fashion-mnist/load.ts";
+import { load as mnistLoad } from "../datasets/mnist/load.ts";
+import { load as tinyLoad } from "../datasets/tiny/load.ts";
+
+export const builders = {
+  cnn: cnnBuild,
+  mlp: mlpBuild,
+};
+
+export const loaders = {
+  "fashion-mnist": fashionMnistLoad,
+  mnist: mnistLoad,
+  tiny: tinyLoad,
+};
