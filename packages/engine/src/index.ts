@@ -7,5 +7,6 @@ export { fileCheckpoint, type Checkpoint, type CheckpointHooks } from "./train/c
 export { evaluate, predict, type Evaluation } from "./train/evaluate.ts";
 export { fit } from "./train/fit.ts";
 export { crossEntropy, type Batch, type LossFunction } from "./train/loss.ts";
-export { mixSeed, permutation, splitIndices } from "./train/random.ts";
+export { mixSeed, permutation, splitIndices, splitmix32 } from "./train/random.ts";
 export type { BatchPoint, EpochPoint, FitOptions, FitResult } from "./train/types.ts";
+export { compile, type Compiled, type CompileOptions, type LiveTensors } from "./compile/compile.ts";
