@@ -15,16 +15,16 @@ export interface DistillationOptions {
  * T^2 keeps the two parts' gradients of one size, whatever T is.
  * @param student logits s, [batch, classes]; the loss is differentiable in them.
  * @param teacher logits t, [batch, classes].
- * @param labels one-hot, [batch, classes].
+ * @param labels class indices, int32 [batch].
  */
 export function distillationLoss(
   student: tf.Tensor2D,
   teacher: tf.Tensor2D,
-  labels: tf.Tensor2D,
+  labels: tf.Tensor1D,
   { temperature, alpha }: DistillationOptions,
 ): tf.Scalar {
   return tf.tidy(() => {
-    const hard = labels.mul(tf.logSoftmax(student)).sum(1).neg();
+    const hard = tf.oneHot(labels, student.shape[1]).mul(tf.logSoftmax(student)).sum(1).neg();
     const teacherLog = tf.logSoftmax(teacher.div<tf.Tensor2D>(temperature));
     const studentLog = tf.logSoftmax(student.div<tf.Tensor2D>(temperature));
     const soft = teacherLog.exp().mul(teacherLog.sub(studentLog)).sum(1);

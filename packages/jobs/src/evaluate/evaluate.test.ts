@@ -1,0 +1,3 @@
+import { testJobKind } from "../testing.ts";
+
+testJobKind("evaluate", { params: { model: "tiny-base" } });

@@ -1,0 +1,25 @@
+import type { JobContext, JobOutcome } from "../shared/context.ts";
+import { openDatasetOf } from "../shared/data.ts";
+import { evaluateOnnx } from "../shared/evaluation.ts";
+import { checkFits, openArtifact } from "../shared/model.ts";
+import { percent } from "../shared/training.ts";
+import { classAccuracies, confusionMatrix } from "./confusion.ts";
+import type { EvaluateParams } from "./contract.ts";
+
+/** Runs a published model over a split, as it is served. */
+export async function run(params: EvaluateParams, context: JobContext): Promise<JobOutcome> {
+  context.progress(0, "loading data");
+  const artifact = await openArtifact(context, "model", params.model);
+  const data = await openDatasetOf(context, artifact, params);
+  checkFits(artifact, data);
+  const onnx = await context.store.readFile(artifact.manifest, "onnx");
+  const split = data[params.split];
+  context.progress(0.2, "evaluating");
+  const { accuracy, loss, predictions } = await evaluateOnnx(context, onnx, split, artifact.manifest.config, data);
+  const confusion = confusionMatrix(split.y, predictions, data.labels.length);
+  const ofClass = classAccuracies(confusion);
+  const perClass = Object.fromEntries(data.labels.map((label, i) => [label, ofClass[i]]));
+  context.log("info", `${params.split} accuracy ${percent(accuracy.value)} on ${split.count} samples`);
+  context.progress(1, "evaluated");
+  return { metrics: { accuracy, loss, perClass, confusion } };
+}

@@ -1,0 +1,50 @@
+import type { Preprocessing } from "@whittle/contracts";
+import { splitIndices, tf } from "@whittle/engine";
+import { loadDataset, toFloat, type Dataset, type SampleLimit, type Split } from "@whittle/zoo";
+import { stopIfAborted, type JobContext } from "./context.ts";
+import { refuse, type Artifact } from "./model.ts";
+
+interface DataChoice {
+  dataset?: string;
+  limit?: SampleLimit;
+}
+
+/** Loads a data set. @throws AppError `unsupported` when this machine does not have it. */
+export async function openDataset(context: JobContext, name: string, { limit }: DataChoice): Promise<Dataset> {
+  stopIfAborted(context.signal);
+  const data = await loadDataset(name, { dirs: context.datasetDirs, limit });
+  const { train, test } = data;
+  context.log("info", `data set ${name}: ${train.count} training and ${test.count} test samples`);
+  return data;
+}
+
+/** Loads the data set that the parameters name, or else the one that the model was made with. */
+export function openDatasetOf(context: JobContext, artifact: Artifact, choice: DataChoice): Promise<Dataset> {
+  const name = choice.dataset ?? artifact.manifest.data?.name;
+  if (name === undefined) refuse("dataset", "the model does not say which data set it was made with: name one");
+  return openDataset(context, name, choice);
+}
+
+/**
+ * Holds back a share of the training samples. Which ones depends on the data set alone: so a student, a pruned model and their
+ * teacher are all judged on samples that none of them was trained on, whatever their seeds.
+ */
+export function holdOut(split: Split, share: number): { train: Split; validation?: Split } {
+  const { train, validation } = splitIndices(split.count, share, 0);
+  if (validation.length === 0) return { train: split };
+  return { train: pick(split, train), validation: pick(split, validation) };
+}
+
+/** The samples at these places. */
+export function pick({ x, y, count }: Split, indices: Int32Array): Split {
+  const size = x.length / count;
+  const picked =
+    x instanceof Uint8Array ? new Uint8Array(indices.length * size) : new Float32Array(indices.length * size);
+  for (const [to, from] of indices.entries()) picked.set(x.subarray(from * size, (from + 1) * size), to * size);
+  return { x: picked, y: Int32Array.from(indices, (i) => y[i] ?? 0), count: indices.length };
+}
+
+/** A split's samples as one tensor [count, ...inputShape] of what the model sees. The caller disposes it. */
+export function inputTensor(split: Split, preprocessing: Preprocessing, inputShape: number[]): tf.Tensor {
+  return tf.tensor(toFloat(split, preprocessing), [split.count, ...inputShape], "float32");
+}

@@ -1,0 +1,73 @@
+import { gzipSync } from "node:zlib";
+import type { ArtifactDraft, BackendInfo, Manifest, Measurements, Metrics, ModelConfig } from "@whittle/contracts";
+import { modelWeights, saveModel, type tf } from "@whittle/engine";
+import { analyse, exportOnnx } from "@whittle/onnx";
+import { cpuInfo, measureLatency } from "@whittle/onnx/runtime";
+import type { Dataset } from "@whittle/zoo";
+import { stopIfAborted, type JobContext, type JobOutcome } from "./context.ts";
+import { evaluateOnnx } from "./evaluation.ts";
+import { percent } from "./training.ts";
+import { versionsOf } from "./versions.ts";
+
+/** A compressed or trained model before it is measured. */
+export interface Product {
+  config: ModelConfig;
+  /** `params` with digests in the place of names. */
+  job: Manifest["job"];
+  data: Dataset;
+  parents: Manifest["parents"];
+  files: ArtifactDraft["files"];
+  /** What is served; also among the files. */
+  onnx: Uint8Array;
+  /** What trained it, and for how long. */
+  backend?: BackendInfo;
+  trainingSeconds?: number;
+}
+
+/** The files of a trainable model. */
+export async function exportTrainable(
+  model: tf.LayersModel,
+  { signature }: ModelConfig,
+): Promise<Pick<Product, "files" | "onnx">> {
+  const { topology, weights } = await saveModel(model);
+  const { modelTopology } = JSON.parse(new TextDecoder().decode(topology)) as { modelTopology: unknown };
+  const onnx = exportOnnx({ topology: modelTopology, weights: modelWeights(model), signature });
+  const files: ArtifactDraft["files"] = [
+    { path: "model.json", role: "tfjs", mediaType: "application/json", bytes: topology },
+    { path: "weights.bin", role: "weights", mediaType: "application/octet-stream", bytes: weights },
+    onnxFile(onnx),
+  ];
+  return { files, onnx };
+}
+
+export function onnxFile(bytes: Uint8Array): ArtifactDraft["files"][number] {
+  return { path: "model.onnx", role: "onnx", mediaType: "application/octet-stream", bytes };
+}
+
+/** Measures a model on the test samples, in ONNX Runtime, and makes it ready to be published. */
+export async function measured(context: JobContext, product: Product): Promise<JobOutcome> {
+  const { config, data, job, parents, files, onnx, backend } = product;
+  context.progress(0.9, "measuring accuracy");
+  const { accuracy, loss } = await evaluateOnnx(context, onnx, data.test, config, data);
+  const size = { bytes: onnx.byteLength, gzipBytes: gzipSync(onnx, { level: 9 }).byteLength };
+  const metrics: Metrics = { accuracy, loss, ...size, ...analyse(onnx) };
+  stopIfAborted(context.signal);
+  context.progress(0.95, "measuring latency");
+  const measurements = await measure(product);
+  context.log("info", describe(metrics, measurements));
+  const origin = { job, parents, data: { name: data.name, digest: data.digest }, versions: versionsOf(backend) };
+  return { artifact: { config, metrics, ...origin, files, measurements }, metrics: { ...metrics, ...measurements } };
+}
+
+async function measure({ onnx, data, trainingSeconds }: Product): Promise<Measurements> {
+  const models = [{ name: "model", model: onnx }];
+  const { model: latencyMs } = await measureLatency(models, { batches: [1, 32], inputShape: data.inputShape });
+  return { latencyMs, cpu: cpuInfo(), trainingSeconds };
+}
+
+function describe({ accuracy, bytes, gzipBytes }: Metrics, { latencyMs }: Measurements): string {
+  const [low, high] = accuracy?.interval ?? [0, 0];
+  const interval = `${percent(accuracy?.value ?? 0)} (95% interval ${percent(low)} to ${percent(high)})`;
+  const p50 = `${latencyMs?.b1.p50.toFixed(3)} ms at batch 1, ${latencyMs?.b32.p50.toFixed(3)} ms at batch 32`;
+  return `test accuracy ${interval}; ${bytes} bytes, ${gzipBytes} gzipped; p50 ${p50}`;
+}

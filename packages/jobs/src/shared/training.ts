@@ -1,0 +1,79 @@
+import type { Preprocessing, TrainingSettings } from "@whittle/contracts";
+import { fit, tf, type EpochPoint, type FitOptions, type FitResult } from "@whittle/engine";
+import type { Dataset, Split } from "@whittle/zoo";
+import type { JobContext } from "./context.ts";
+import { holdOut, inputTensor } from "./data.ts";
+
+/** The samples that a model is fitted to, and those that judge it after each epoch. */
+export interface TrainingTensors {
+  x: tf.Tensor;
+  y: Int32Array;
+  validation?: { x: tf.Tensor; y: Int32Array };
+  dispose(): void;
+}
+
+/** Splits a data set's training samples and turns them into what the model sees. */
+export function trainingTensors(data: Dataset, preprocessing: Preprocessing, validationSplit: number): TrainingTensors {
+  const { train, validation } = holdOut(data.train, validationSplit);
+  const side = (split: Split) => ({ x: inputTensor(split, preprocessing, data.inputShape), y: split.y });
+  const sides = { ...side(train), ...(validation && { validation: side(validation) }) };
+  return { ...sides, dispose: () => tf.dispose([sides.x, ...(sides.validation ? [sides.validation.x] : [])]) };
+}
+
+/** The parts of {@link FitOptions} that a kind adds to the settings it was given. */
+export type TrainingExtras = Pick<FitOptions, "loss" | "masks">;
+
+/** The part of a job's progress that is training; loading comes before it, measuring after it. */
+const TRAINING = { from: 0.1, to: 0.9 };
+
+/** Fits a model and tells each epoch: progress, a log line, and a point of the series `epoch`. */
+export async function trainModel(
+  context: JobContext,
+  model: tf.LayersModel,
+  { x, y, validation }: TrainingTensors,
+  settings: TrainingSettings,
+  extras: TrainingExtras = {},
+): Promise<FitResult> {
+  const { epochs } = settings;
+  const { from, to } = TRAINING;
+  context.progress(from, `epoch 1/${epochs}`);
+  const result = await fit(model, {
+    ...settings,
+    ...extras,
+    x,
+    y,
+    validation,
+    signal: context.signal,
+    onEpoch: (point) => {
+      context.log("info", describeEpoch(point, epochs));
+      context.metrics("epoch", point.epoch, epochValues(point));
+      const stage = point.epoch < epochs ? `epoch ${point.epoch + 1}/${epochs}` : "trained";
+      context.progress(from + (to - from) * (point.epoch / epochs), stage);
+    },
+  });
+  context.log("info", describeResult(result));
+  return result;
+}
+
+function epochValues({ loss, accuracy, valLoss, valAccuracy, learningRate }: EpochPoint): Record<string, number> {
+  const values: Record<string, number> = { loss, accuracy, learningRate };
+  if (valLoss !== undefined) values["valLoss"] = valLoss;
+  if (valAccuracy !== undefined) values["valAccuracy"] = valAccuracy;
+  return values;
+}
+
+function describeEpoch({ epoch, loss, accuracy, valLoss, valAccuracy, seconds }: EpochPoint, epochs: number): string {
+  const held =
+    valAccuracy === undefined ? "" : `; held out: loss ${valLoss?.toFixed(4)}, accuracy ${percent(valAccuracy)}`;
+  return `epoch ${epoch}/${epochs} in ${seconds.toFixed(1)} s: loss ${loss.toFixed(4)}, accuracy ${percent(accuracy)}${held}`;
+}
+
+function describeResult({ epochs, bestEpoch, stoppedEarly, steps, seconds, compiled }: FitResult): string {
+  const early = stoppedEarly ? ", stopped early" : "";
+  const how = compiled ? "as one graph each" : "op by op";
+  return `${steps} steps, ${how}, in ${seconds.toFixed(1)} s; the best of ${epochs.length} epochs is ${bestEpoch}${early}`;
+}
+
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(2)}%`;
+}

@@ -1,0 +1,38 @@
+import type { BackendInfo, ModelConfig, Preprocessing } from "@whittle/contracts";
+import { initEngine, type tf } from "@whittle/engine";
+import { buildModel, type Dataset } from "@whittle/zoo";
+import { families, type FamilyName } from "@whittle/zoo/catalog";
+import type { JobContext } from "./context.ts";
+
+interface Architecture {
+  family: FamilyName;
+  familyParams: Record<string, unknown>;
+}
+
+/** Loads TensorFlow; says so in the job's log when only the slow backend is there. */
+export function startEngine(context: JobContext): Promise<BackendInfo> {
+  return initEngine({ warn: (message) => context.log("warn", message) });
+}
+
+/** The configuration of a zoo classifier for a data set: `input` [-1, ...inputShape] gives `logits` [-1, classes]. */
+export function classifierConfig(
+  { family, familyParams }: Architecture,
+  { inputShape, labels }: Dataset,
+  preprocessing: Preprocessing,
+): ModelConfig {
+  const signature = {
+    inputs: [{ name: "input", datatype: "FP32" as const, shape: [-1, ...inputShape] }],
+    outputs: [{ name: "logits", datatype: "FP32" as const, shape: [-1, labels.length] }],
+  };
+  const complete = families[family].params.parse(familyParams);
+  return { family, familyParams: complete, signature, preprocessing, labels };
+}
+
+/** A new classifier with the weights that the seed gives. The caller disposes it. */
+export function buildClassifier(
+  { family, familyParams }: Architecture,
+  { inputShape, labels }: Dataset,
+  seed: number,
+): tf.LayersModel {
+  return buildModel(family, familyParams, { inputShape, classes: labels.length, seed });
+}

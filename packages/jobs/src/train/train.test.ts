@@ -1,0 +1,3 @@
+import { tinyTraining, testJobKind } from "../testing.ts";
+
+testJobKind("train", { params: tinyTraining, reseeded: { ...tinyTraining, seed: 8 } });
