@@ -23,6 +23,8 @@ export interface OpAttr {
 /** The native functions of tfjs-node that Whittle uses directly. */
 export interface NativeBinding {
   readonly TF_Version: string;
+  readonly TF_ATTR_TYPE: number;
+  readonly TF_INT32: number;
   createTensor(shape: number[], dtype: number, buffer: ArrayLike<unknown>): number;
   deleteTensor(id: number): void;
   tensorDataSync(id: number): tf.TypedArray | Uint8Array[];
@@ -47,9 +49,15 @@ export interface NativeTensorData {
 export interface NativeBackend {
   binding: NativeBinding;
   isUsingGpuDevice: boolean;
-  tensorMap: { get(dataId: object): NativeTensorData; set(dataId: object, data: NativeTensorData): void };
+  tensorMap: {
+    has(dataId: object): boolean;
+    get(dataId: object): NativeTensorData;
+    set(dataId: object, data: NativeTensorData): void;
+  };
+  getDTypeInteger(dtype: tf.DataType): number;
   getInputTensorIds(tensors: tf.TensorInfo[]): number[];
   createOutputTensor(metadata: TensorMetadata): tf.Tensor;
+  readSync(dataId: object): tf.backend_util.BackendValues;
 }
 
 /** Loads tfjs-node-gpu and makes it the backend. Throws what the loader throws. */

@@ -1,0 +1,205 @@
+import { AppError } from "@whittle/contracts";
+import { attr, attrOf, DataType, node, type TensorValues } from "./graph-writer.ts";
+import type { AttrValue, NodeDef } from "./messages.ts";
+import { inferredAttrs, opEntry } from "./op-table.ts";
+import {
+  spec,
+  type Call,
+  type Constant,
+  type Draw,
+  type Feed,
+  type Node,
+  type Program,
+  type Value,
+} from "./program.ts";
+import { mixSeed } from "./random.ts";
+
+/** The feed that carries the number of the call; random numbers follow from it. */
+export const stepName = "step";
+
+/** Ops whose output's shape depends on values; it is checked when the graph runs, as all else was recorded for one shape. */
+const dynamicShapes = new Set([
+  "NonMaxSuppressionV3",
+  "NonMaxSuppressionV4",
+  "NonMaxSuppressionV5",
+  "UniqueV2",
+  "Where",
+]);
+
+export interface EmitOptions {
+  /** Lets XLA compile the nodes. */
+  xla: boolean;
+  /** From which all random numbers of the graph follow, together with the number of the call. */
+  seed: number;
+}
+
+export interface Emitted {
+  nodes: NodeDef[];
+  feeds: { name: string; source: Feed["source"] }[];
+  /** `name:output` of each wanted value, none of them twice. */
+  fetches: string[];
+  usesStep: boolean;
+}
+
+/** Writes the nodes that the wanted values need. */
+export function emit(program: Program, wanted: Value[], options: EmitOptions): Emitted {
+  return new Emitter(program, options).emit(wanted);
+}
+
+class Emitter {
+  readonly #indexes: Map<Node, number>;
+  readonly #options: EmitOptions;
+  readonly #names = new Map<Node, string>();
+  readonly #nodes: NodeDef[] = [];
+  readonly #feeds: Emitted["feeds"] = [];
+  #draws = 0;
+
+  constructor(program: Program, options: EmitOptions) {
+    this.#indexes = new Map(program.nodes.map((made, index) => [made, index]));
+    this.#options = options;
+  }
+
+  emit(wanted: Value[]): Emitted {
+    for (const needed of this.#reachable(wanted)) this.#names.set(needed, this.#emitNode(needed));
+    const fetches = wanted.map((value, at) => this.#fetch(value, at));
+    if (this.#draws > 0) {
+      this.#put(stepName, "Placeholder", [], { dtype: attr.type(DataType.int32), shape: attr.shape([]) });
+    }
+    return { nodes: this.#nodes, feeds: this.#feeds, fetches, usesStep: this.#draws > 0 };
+  }
+
+  /** In the order in which they were recorded, so that inputs come first and the numbering of draws is stable. */
+  #reachable(wanted: Value[]): Node[] {
+    const found = new Set<Node>();
+    const open = wanted.map((value) => value.node);
+    for (let next = open.pop(); next; next = open.pop()) {
+      if (found.has(next)) continue;
+      found.add(next);
+      if (next.kind === "call") open.push(...next.inputs.map((input) => input.node));
+    }
+    return [...found].toSorted((a, b) => this.#index(a) - this.#index(b));
+  }
+
+  #index(of: Node): number {
+    return this.#indexes.get(of) ?? -1;
+  }
+
+  #put(name: string, op: string, inputs: string[], attrs: Record<string, AttrValue>): string {
+    const xla = this.#options.xla && op !== "Placeholder" && op !== "Const";
+    const marks: Record<string, AttrValue> = xla
+      ? { _XlaCompile: attr.bool(true), _XlaScope: attr.string("whittle") }
+      : {};
+    this.#nodes.push(node(name, op, inputs, { ...attrs, ...marks }));
+    return name;
+  }
+
+  /** A fetch needs a node of its own: a feed can't be fetched, nor one output twice. */
+  #fetch(value: Value, at: number): string {
+    const dtype = attr.type(spec(value).dtype);
+    return `${this.#put(`fetch${at}`, "Identity", [this.#reference(value)], { T: dtype })}:0`;
+  }
+
+  #reference({ node: made, output }: Value): string {
+    return `${this.#names.get(made)}:${output}`;
+  }
+
+  #emitNode(made: Node): string {
+    if (made.kind === "feed") return this.#emitFeed(made);
+    if (made.kind === "constant") return this.#constant(`n${this.#index(made)}`, made);
+    return made.kind === "draw" ? this.#emitDraw(made) : this.#emitCall(made);
+  }
+
+  #emitFeed({ source, outputs: [{ shape, dtype }] }: Feed): string {
+    const name = `feed${this.#feeds.length}`;
+    this.#feeds.push({ name, source });
+    return this.#put(name, "Placeholder", [], { dtype: attr.type(dtype), shape: attr.shape(shape) });
+  }
+
+  #constant(name: string, { outputs: [of], values }: Pick<Constant, "outputs" | "values">): string {
+    return this.#put(name, "Const", [], { dtype: attr.type(of.dtype), value: attr.tensor(of, typed(values)) });
+  }
+
+  /** Two int32 from which stateless random ops draw: (seed mixed with the draw's number, number of the call). */
+  #seed(name: string): string {
+    const values = Int32Array.of(mixSeed(this.#options.seed, this.#draws++));
+    const key = this.#constant(`${name}_key`, { values, outputs: [{ shape: [], dtype: DataType.int32 }] });
+    const attrs = { T: attr.type(DataType.int32), N: attr.int(2), axis: attr.int(0) };
+    return this.#put(`${name}_seed`, "Pack", [`${key}:0`, `${stepName}:0`], attrs);
+  }
+
+  #emitDraw(draw: Draw): string {
+    const name = `n${this.#index(draw)}_${draw.distribution}`;
+    const { shape } = draw.outputs[0];
+    const int32 = attr.type(DataType.int32);
+    const values = Int32Array.from(shape);
+    const size = this.#constant(`${name}_shape`, {
+      values,
+      outputs: [{ shape: [shape.length], dtype: DataType.int32 }],
+    });
+    const op = {
+      uniform: "StatelessRandomUniform",
+      normal: "StatelessRandomNormal",
+      truncated: "StatelessTruncatedNormal",
+    }[draw.distribution];
+    const attrs = { dtype: attr.type(DataType.float), T: int32, Tseed: int32 };
+    const drawn = this.#put(name, op, [`${size}:0`, `${this.#seed(name)}:0`], attrs);
+    return this.#affine(this.#affine(drawn, "Mul", draw.scale, 1), "AddV2", draw.offset, 0);
+  }
+
+  #affine(input: string, op: "Mul" | "AddV2", by: number, neutral: number): string {
+    if (by === neutral) return input;
+    const name = `${input}_${op}`;
+    const values = Float32Array.of(by);
+    const constant = this.#constant(`${name}_by`, { values, outputs: [{ shape: [], dtype: DataType.float }] });
+    return this.#put(name, op, [`${input}:0`, `${constant}:0`], { T: attr.type(DataType.float) });
+  }
+
+  #emitCall(call: Call): string {
+    const name = `n${this.#index(call)}_${call.op}`;
+    const inputs = call.inputs.map((input) => this.#reference(input));
+    if (call.op === "Multinomial") return this.#emitMultinomial(name, call, inputs);
+    this.#put(name, call.op, inputs, callAttrs(call));
+    if (!dynamicShapes.has(call.op) || !call.varies) return name;
+    return this.#ensureShape(name, call);
+  }
+
+  #emitMultinomial(name: string, call: Call, inputs: string[]): string {
+    const { T, output_dtype } = callAttrs(call);
+    const attrs = { ...(T && { T }), ...(output_dtype && { output_dtype }), Tseed: attr.type(DataType.int32) };
+    return this.#put(name, "StatelessMultinomial", [...inputs, `${this.#seed(name)}:0`], attrs);
+  }
+
+  #ensureShape(name: string, { op, outputs, scope }: Call): string {
+    const [first, ...others] = outputs;
+    if (!first || others.some(({ shape }) => shape.length > 0)) {
+      throw new AppError(
+        "unsupported",
+        `compile: the shapes that ${scope} (${op}) gives depend on values; call it outside`,
+      );
+    }
+    const attrs = { T: attr.type(first.dtype), shape: attr.shape(first.shape) };
+    return this.#put(`${name}_shape`, "EnsureShape", [`${name}:0`], attrs);
+  }
+}
+
+/** The attributes that tfjs gave, with those that follow from the inputs' types put right. */
+function callAttrs({ op, attrs, inputs, scope }: Call): Record<string, AttrValue> {
+  const kinds = opEntry(op).attrs;
+  const inferred = inferredAttrs(
+    op,
+    inputs.map((input) => spec(input).dtype),
+  );
+  const given = { ...Object.fromEntries(attrs.map(({ name, value }) => [name, value])), ...inferred };
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => {
+      const kind = kinds[name];
+      if (kind === undefined) throw new AppError("unsupported", `compile: ${op} (${scope}) has no attribute ${name}`);
+      return [name, attrOf(kind, value, `${op}.${name}`)];
+    }),
+  );
+}
+
+function typed(values: ArrayLike<unknown>): TensorValues {
+  if (values instanceof Float32Array || values instanceof Int32Array || values instanceof Uint8Array) return values;
+  throw new AppError("unsupported", "compile: constants must be numbers or booleans; pass strings as arguments");
+}
