@@ -19,13 +19,13 @@ export function forkGroup(entry: Entry, env: Record<string, string | undefined>)
   });
 }
 
-/** Kills the child and all that it started. */
+/** Kills the child, if it still runs, and all that it started. */
 export function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, "SIGKILL");
   } catch {
-    child.kill("SIGKILL");
+    // The whole group is gone.
   }
 }
 

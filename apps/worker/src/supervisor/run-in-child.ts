@@ -15,8 +15,8 @@ export interface ChildJob {
   workDir: string;
   entry: Entry;
   env: Record<string, string | undefined>;
-  /** How long an aborted job may take to end by itself, in ms. */
-  graceMs: number;
+  /** How long an aborted job may take to end by itself, in ms; asked when it is aborted. */
+  graceMs(): number;
   /** Aborting it stops the job; its reason is what the job then fails with. */
   signal: AbortSignal;
   onEvent(event: NewJobEvent): void;
@@ -57,7 +57,7 @@ function superviseChild(child: ChildProcess, job: ChildJob, stop: AbortSignal): 
   let killer: NodeJS.Timeout | undefined;
   const abort = () => {
     tell(child, { type: "cancel", reason: toAppError(stop.reason).message });
-    killer = setTimeout(() => killGroup(child), job.graceMs);
+    killer = setTimeout(() => killGroup(child), job.graceMs());
   };
   child.on("message", (raw) => {
     const message = fromChild.safeParse(raw);
@@ -84,6 +84,7 @@ function superviseChild(child: ChildProcess, job: ChildJob, stop: AbortSignal): 
     child.once("error", (cause) =>
       end(() => new AppError("worker_lost", `The job's process can't be run: ${cause.message}`, { cause })),
     );
+    child.once("exit", () => killGroup(child));
     child.once("close", (code, signal) => {
       const closed = () => end(() => explainExit({ code, signal, lastLines }));
       // The channel can still hold the result when the process is gone.

@@ -1,0 +1,24 @@
+/** A worker that starts a busy job, tells its pid and waits to be killed. */
+import { fileURLToPath } from "node:url";
+import { runInChild } from "../run-in-child.ts";
+
+let pid = 0;
+await runInChild({
+  envelope: {
+    id: "j1",
+    kind: "test",
+    params: { behaviour: "busy" },
+    output: { name: "model" },
+    timeoutSeconds: 60,
+    createdAt: "2025-01-01T00:00:00Z",
+    submittedBy: "test",
+  },
+  store: "memory:",
+  workDir: "/nowhere",
+  entry: { path: fileURLToPath(new URL("./child.mjs", import.meta.url)), execArgv: [] },
+  env: process.env,
+  graceMs: () => 200,
+  signal: new AbortController().signal,
+  onStart: (id) => (pid = id),
+  onEvent: () => process.send?.(pid),
+});
