@@ -6,9 +6,6 @@ import { command, onPath, type CommandOptions } from "./command.ts";
 
 /** Seconds that one unreachable mirror may cost. */
 const patience = ["-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=10", "-o", "Acquire::https::Timeout=10"];
-/** Debian packages must not start their daemons: Whittle runs its own. */
-const noDaemons = { DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1", SYSTEMD_OFFLINE: "1" };
-
 /** Whether this user may install system packages without being asked anything. */
 export async function canInstallPackages(): Promise<boolean> {
   return (await elevation()) !== undefined;
@@ -19,24 +16,10 @@ export async function canInstallPackages(): Promise<boolean> {
  * @throws AppError `unavailable` where that is not allowed or fails.
  */
 export async function installPackages(...packages: string[]): Promise<void> {
-  const prefix = await elevation();
-  if (!prefix) throw new AppError("unavailable", `apt-get install ${packages.join(" ")} needs root or sudo`);
-  const apt = (args: string[]): Promise<string> => {
-    const [program = "", ...rest] = [
-      ...prefix,
-      "env",
-      ...environment(noDaemons),
-      "apt-get",
-      ...patience,
-      "-qq",
-      ...args,
-    ];
-    return command(program, rest);
-  };
   const install = ["install", "-y", "--no-install-recommends", ...packages];
-  await apt(install).catch(async () => {
-    await apt(["update"]);
-    await apt(install);
+  await aptAsRoot(install).catch(async () => {
+    await aptAsRoot(["update"]);
+    await aptAsRoot(install);
   });
 }
 
@@ -49,13 +32,33 @@ export async function unpackPackages(packages: string[], path: string, target: s
   const folder = await mkdtemp(join(tmpdir(), "whittle-packages-"));
   try {
     const inFolder: CommandOptions = { cwd: folder };
-    await command("apt-get", [...patience, "download", ...packages], inFolder);
+    const download = (): Promise<string> => command("apt-get", [...patience, "download", ...packages], inFolder);
+    await download().catch(async (error: unknown) => {
+      if (!(await canInstallPackages())) throw error;
+      await aptAsRoot(["update"]); // Fresh containers know no packages yet.
+      await download();
+    });
     for (const file of await readdir(folder)) await command("dpkg-deb", ["-x", file, "unpacked"], inFolder);
     await mkdir(target, { recursive: true });
     await cp(join(folder, "unpacked", path), target, { recursive: true, verbatimSymlinks: true });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function aptAsRoot(args: string[]): Promise<string> {
+  const prefix = await elevation();
+  if (!prefix) throw new AppError("unavailable", `apt-get ${args.join(" ")} needs root or sudo`);
+  const [program = "", ...rest] = [
+    ...prefix,
+    "env",
+    "DEBIAN_FRONTEND=noninteractive",
+    "apt-get",
+    ...patience,
+    "-qq",
+    ...args,
+  ];
+  return command(program, rest);
 }
 
 /** What to put before a command to run it as root; undefined where that can't be done. */
@@ -68,8 +71,4 @@ async function elevation(): Promise<string[] | undefined> {
       .then(() => true)
       .catch(() => false));
   return allowed ? ["sudo", "-n"] : undefined;
-}
-
-function environment(variables: Record<string, string>): string[] {
-  return Object.entries(variables).map(([name, value]) => `${name}=${value}`);
 }
