@@ -1,0 +1,52 @@
+/** The integers that values are mapped to. */
+export interface IntegerRange {
+  qmin: number;
+  qmax: number;
+}
+
+/** r = scale (q - zeroPoint). In the form Q(x) = round(a x + b): a = 1 / scale, b = zeroPoint. */
+export interface QuantParams extends IntegerRange {
+  /** A float32. */
+  scale: number;
+  zeroPoint: number;
+}
+
+/** The smallest normal float32; scales below it do not survive. */
+const TINY = 2 ** -126;
+
+/** Rounds to the nearest integer, halves to the even one, as QuantizeLinear does. */
+export function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  if (rest !== 0.5) return Math.round(x);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+const clamp = (x: number, { qmin, qmax }: IntegerRange) => Math.min(qmax, Math.max(qmin, x));
+
+/**
+ * Scale and zero point for reals in [rmin, rmax], which is widened to hold 0 so that 0 is represented exactly:
+ * s = (rmax - rmin) / (qmax - qmin), z = round(qmin - rmin / s).
+ */
+export function affineParams(rmin: number, rmax: number, range: IntegerRange): QuantParams {
+  const [low, high] = [Math.min(rmin, 0), Math.max(rmax, 0)];
+  const scale = (high - low) / (range.qmax - range.qmin);
+  if (scale < TINY) return { ...range, scale: 1, zeroPoint: clamp(0, range) };
+  return { ...range, scale: Math.fround(scale), zeroPoint: clamp(roundHalfEven(range.qmin - low / scale), range) };
+}
+
+/** The same with zero point 0, for a range of integers that is symmetric about it: s = max|r| / qmax. */
+export function symmetricParams(rmin: number, rmax: number, range: IntegerRange): QuantParams {
+  const scale = Math.max(Math.abs(rmin), Math.abs(rmax)) / range.qmax;
+  return { ...range, scale: scale < TINY ? 1 : Math.fround(scale), zeroPoint: 0 };
+}
+
+/** q = clamp(round(x / scale) + zeroPoint), in the float32 arithmetic of QuantizeLinear. */
+export function quantize(x: number, params: QuantParams): number {
+  return clamp(roundHalfEven(Math.fround(x / params.scale)) + params.zeroPoint, params);
+}
+
+/** r = scale (q - zeroPoint). */
+export function dequantize(q: number, { scale, zeroPoint }: QuantParams): number {
+  return Math.fround(scale * (q - zeroPoint));
+}

@@ -1,0 +1,121 @@
+import { affineParams, dequantize, quantize, type IntegerRange } from "./affine.ts";
+import type { Histogram } from "./histogram.ts";
+
+/** The reals that a quantized tensor covers. */
+export interface RealRange {
+  min: number;
+  max: number;
+}
+
+type Calibrator = (histogram: Histogram, range: IntegerRange) => RealRange;
+
+/** Cuts this share of the values, half of it from each tail. */
+const PERCENTILE_CUT = 1e-4;
+/** Bins that the entropy calibrator stands a quantized tensor for. */
+const ENTROPY_BINS = 128;
+const MSE_STEPS = 100;
+
+const sum = (values: Float64Array) => values.reduce((total, each) => total + each, 0);
+
+function within({ min, max }: RealRange, histogram: Histogram): RealRange {
+  return { min: Math.max(min, histogram.min), max: Math.min(max, histogram.max) };
+}
+
+/** Covers every value that was seen. */
+const minmax: Calibrator = ({ min, max }) => ({ min, max });
+
+/** Covers 99.99% of the values, and leaves half of the rest out at each end. */
+const percentile: Calibrator = (histogram) => {
+  const { counts } = histogram;
+  const total = sum(counts);
+  const cut = (total * PERCENTILE_CUT) / 2;
+  const outside = (bins: Iterable<number>) => {
+    let seen = 0;
+    for (const bin of bins) {
+      seen += counts[bin] ?? 0;
+      if (seen > cut) return bin;
+    }
+    return 0;
+  };
+  const lowest = outside(counts.keys());
+  const highest = outside([...counts.keys()].toReversed());
+  return within({ min: histogram.edge(lowest), max: histogram.edge(highest + 1) }, histogram);
+};
+
+function squaredError({ counts, limit, width }: Histogram, { min, max }: RealRange, range: IntegerRange): number {
+  const params = affineParams(min, max, range);
+  let error = 0;
+  counts.forEach((count, bin) => {
+    if (count === 0) return;
+    const centre = -limit + (bin + 0.5) * width;
+    error += count * (centre - dequantize(quantize(centre, params), params)) ** 2;
+  });
+  return error;
+}
+
+/** Of the observed range shrunk in 100 steps, the one with the least squared error of the quantized histogram. */
+const mse: Calibrator = (histogram, range) => {
+  const candidates = Array.from({ length: MSE_STEPS }, (_none, step) => {
+    const share = 1 - step / MSE_STEPS;
+    const candidate = { min: histogram.min * share, max: histogram.max * share };
+    return { candidate, error: squaredError(histogram, candidate, range) };
+  });
+  return candidates.reduce((best, each) => (each.error < best.error ? each : best)).candidate;
+};
+
+/** Gives each empty bin a little of the others' mass, so that the divergence stays finite. */
+function smooth(distribution: Float64Array): Float64Array | undefined {
+  const total = sum(distribution);
+  const filled = distribution.filter((each) => each !== 0).length;
+  const empty = distribution.length - filled;
+  if (filled === 0) return undefined;
+  const epsilon = 1e-4;
+  const taken = (epsilon * empty) / filled;
+  return distribution.map((each) => (each === 0 ? epsilon : each / total - taken));
+}
+
+/** KL(p || q) of two distributions that need not be normalized; infinite where it is not defined. */
+function divergence(p: Float64Array, q: Float64Array): number {
+  const [smoothP, smoothQ] = [smooth(p), smooth(q)];
+  if (!smoothP || !smoothQ || [...smoothP, ...smoothQ].some((each) => each <= 0)) return Infinity;
+  return sum(smoothP.map((each, at) => each * Math.log(each / (smoothQ[at] ?? 1))));
+}
+
+/** A slice merged to {@link ENTROPY_BINS} bins and spread again over those of its bins where `p` has anything. */
+function requantize(slice: Float64Array, p: Float64Array): Float64Array {
+  const merged = Math.floor(slice.length / ENTROPY_BINS);
+  const spread = new Float64Array(slice.length);
+  for (let bin = 0; bin < ENTROPY_BINS; bin++) {
+    const start = bin * merged;
+    const end = bin === ENTROPY_BINS - 1 ? slice.length : start + merged;
+    const used = p.subarray(start, end).filter((each) => each !== 0).length;
+    const share = sum(slice.subarray(start, end)) / used;
+    for (let at = start; at < end; at++) if (p[at] !== 0) spread[at] = share;
+  }
+  return spread;
+}
+
+/**
+ * Of all ranges [-t, t] the one whose quantized distribution diverges least from the observed one (Migacz, "8-bit inference with
+ * TensorRT", 2017): p is the histogram inside with what is outside added to its ends, q the same merged to 128 bins and spread again.
+ */
+const entropy: Calibrator = (histogram) => {
+  const { counts } = histogram;
+  const centre = counts.length / 2;
+  let best = { half: centre, divergence: Infinity };
+  for (let half = ENTROPY_BINS / 2; half <= centre; half++) {
+    const [start, end] = [centre - half, centre + half];
+    const slice = counts.subarray(start, end);
+    const p = Float64Array.from(slice);
+    p[0] = (p[0] ?? 0) + sum(counts.subarray(0, start));
+    p[p.length - 1] = (p.at(-1) ?? 0) + sum(counts.subarray(end));
+    const found = divergence(p, requantize(slice, p));
+    if (found < best.divergence) best = { half, divergence: found };
+  }
+  return within({ min: histogram.edge(centre - best.half), max: histogram.edge(centre + best.half) }, histogram);
+};
+
+/** How the range of an activation is chosen from the values seen while calibrating. */
+export const calibrators = { minmax, percentile, mse, entropy } satisfies Record<string, Calibrator>;
+
+export type CalibrationMethod = keyof typeof calibrators;

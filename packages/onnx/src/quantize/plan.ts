@@ -1,0 +1,105 @@
+import { indexGraph, type GraphIndex } from "../graph-index.ts";
+import type { Graph, Node, Tensor } from "../proto/model.ts";
+import { floatAttribute, intAttribute } from "../proto/node.ts";
+import { DataType } from "../proto/tensor.ts";
+
+/** A layer whose weights become int8. */
+export interface QuantizedLayer {
+  node: Node;
+  weight: Tensor;
+  bias?: Tensor;
+  channels: number;
+  axis: "first" | "last";
+}
+
+export interface QuantizationPlan {
+  layers: QuantizedLayer[];
+  /**
+   * Every activation that becomes uint8, with the activation whose scale and zero point it shares: itself, or the one that it is a
+   * rearrangement or a selection of.
+   */
+  activations: Map<string, string>;
+}
+
+/** Operators whose output holds no other values than their input. */
+const rearranging = new Set(["MaxPool", "Flatten", "Reshape", "Transpose"]);
+/** Operators with an int8 kernel that are quantized where their inputs are so already. */
+const following = new Set([...rearranging, "Add", "AveragePool", "GlobalAveragePool"]);
+
+function asLayer(node: Node, { constants }: GraphIndex): QuantizedLayer | undefined {
+  const weight = constants.get(node.input[1] ?? "");
+  const bias = constants.get(node.input[2] ?? "");
+  if (weight?.dataType !== DataType.FLOAT || (node.input[2] && !bias)) return undefined;
+  const last = weight.dims.at(-1) ?? 0;
+  const layer = { node, weight, ...(bias && { bias }) };
+  if (node.opType === "Conv") return { ...layer, channels: weight.dims[0] ?? 0, axis: "first" };
+  if (node.opType === "MatMul" && weight.dims.length === 2) return { ...layer, channels: last, axis: "last" };
+  if (node.opType !== "Gemm") return undefined;
+  const transposed = intAttribute(node, "transB", 0) === 1;
+  const plain =
+    ["alpha", "beta"].every((name) => floatAttribute(node, name, 1) === 1) && !intAttribute(node, "transA", 0);
+  const axis = transposed ? "first" : "last";
+  return plain ? { ...layer, channels: transposed ? (weight.dims[0] ?? 0) : last, axis } : undefined;
+}
+
+/** The tensor after a node and the Relu or Clip that follows it alone: what the fused kernel gives. */
+function resultOf(node: Node, index: GraphIndex, outputs: ReadonlySet<string>): string {
+  const [own = ""] = node.output;
+  const [reader, ...others] = index.readers(own);
+  if (!reader || others.length > 0 || outputs.has(own) || rearranging.has(node.opType)) return own;
+  const clips = reader.opType === "Relu" || reader.opType === "Clip";
+  return clips ? (reader.output[0] ?? own) : own;
+}
+
+/** Data inputs of a node, without its constants. */
+function dataInputs(node: Node, { constants }: GraphIndex): string[] {
+  return node.input.filter((name) => name !== "" && !constants.has(name));
+}
+
+/**
+ * Decides what is quantized: convolutions and matrix products with constant weights, what they read and give, and around them the pools,
+ * sums and rearrangements that would otherwise force a conversion. The graph's outputs stay float where their producer can give that.
+ */
+export function planQuantization(graph: Graph): QuantizationPlan {
+  const index = indexGraph(graph);
+  const outputs = new Set(graph.output.map(({ name }) => name));
+  const layers = graph.node.flatMap((node) => asLayer(node, index) ?? []);
+  const layerNodes = new Set(layers.map(({ node }) => node));
+  const marked = new Set<string>();
+  const markResult = (node: Node) => {
+    const result = resultOf(node, index, outputs);
+    // QGemm gives float as well as uint8, and a float MatMul result is added to a float bias; QLinearConv only gives uint8.
+    const staysFloat =
+      node.opType === "MatMul" || (outputs.has(result) && node.opType !== "Conv" && index.readers(result).length === 0);
+    if (!staysFloat) marked.add(result);
+  };
+  for (const { node } of layers) {
+    marked.add(node.input[0] ?? "");
+    markResult(node);
+  }
+  for (let before = -1; before !== marked.size;) {
+    before = marked.size;
+    for (const node of graph.node.filter(({ opType }) => following.has(opType))) {
+      const inputs = dataInputs(node, index);
+      if (rearranging.has(node.opType) && marked.has(node.output[0] ?? "")) inputs.forEach((name) => marked.add(name));
+      if (node.input.length > 0 && inputs.length > 0 && inputs.every((name) => marked.has(name))) markResult(node);
+    }
+  }
+  return { layers, activations: groupActivations(graph, index, marked, layerNodes) };
+}
+
+function groupActivations(
+  graph: Graph,
+  index: GraphIndex,
+  marked: ReadonlySet<string>,
+  layerNodes: ReadonlySet<Node>,
+): Map<string, string> {
+  const groups = new Map<string, string>();
+  for (const { name } of graph.input) if (marked.has(name)) groups.set(name, name);
+  for (const node of graph.node) {
+    const [input = ""] = dataInputs(node, index);
+    const shared = rearranging.has(node.opType) && !layerNodes.has(node) ? groups.get(input) : undefined;
+    for (const name of node.output) if (marked.has(name)) groups.set(name, shared ?? name);
+  }
+  return groups;
+}

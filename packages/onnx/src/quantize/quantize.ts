@@ -1,0 +1,99 @@
+import { AppError, parse } from "@whittle/contracts";
+import { z } from "zod";
+import { decodeModel, encodeModel } from "../proto/model.ts";
+import { elementCount } from "../proto/tensor.ts";
+import { cpuInfo, needsReducedRange } from "../runtime/cpu.ts";
+import { fusedOperators } from "../runtime/fused.ts";
+import { calibrate, type CalibrationData } from "./calibrate.ts";
+import { planQuantization, type QuantizationPlan } from "./plan.ts";
+import { rewriteAsQdq } from "./rewrite.ts";
+
+const settings = z.object({
+  bits: z.int().min(1).max(8).default(8),
+  granularity: z.enum(["channel", "tensor"]).default("channel"),
+  scheme: z.enum(["symmetric", "affine"]).default("symmetric"),
+  calibrator: z.enum(["minmax", "percentile", "mse", "entropy"]).default("minmax"),
+  reduceRange: z.boolean().optional(),
+});
+
+export interface QuantizeOptions extends z.input<typeof settings> {
+  calibration: CalibrationData;
+}
+
+/** What became of one layer's weights. */
+export interface LayerReport {
+  name: string;
+  operator: string;
+  weights: number;
+  bits: number;
+  /** Of the quantized weights, in decibels. */
+  signalToNoise: number;
+}
+
+export interface QuantizedModel {
+  model: Uint8Array<ArrayBuffer>;
+  layers: LayerReport[];
+  /** Operators of the graph that ONNX Runtime really runs, with their counts. */
+  fused: Record<string, number>;
+}
+
+const integerKernels: Record<string, readonly string[]> = {
+  Conv: ["QLinearConv"],
+  Gemm: ["QGemm"],
+  MatMul: ["QLinearMatMul", "MatMulIntegerToFloat"],
+};
+
+function checkFused(plan: QuantizationPlan, fused: Readonly<Record<string, number>>): void {
+  for (const [operator, kernels] of Object.entries(integerKernels)) {
+    const expected = plan.layers.filter(({ node }) => node.opType === operator).length;
+    const found = kernels.reduce((sum, kernel) => sum + (fused[kernel] ?? 0), 0);
+    if (found >= expected) continue;
+    throw new AppError(
+      "unsupported",
+      `ONNX Runtime runs ${found} of ${expected} quantized ${operator} layers as ${kernels.join(" or ")}; ` +
+        `the others would be slower than float32. Operators it runs: ${JSON.stringify(fused)}.`,
+    );
+  }
+}
+
+function checkCalibration({ inputs, shape }: CalibrationData): void {
+  const size = elementCount(shape);
+  if (inputs.length > 0 && Number.isInteger(inputs.length / size)) return;
+  const message = `holds ${inputs.length} values, must hold one or more whole samples of [${shape.join(", ")}] (${size} values)`;
+  throw new AppError("invalid_request", `The calibration data is not valid: inputs ${message}.`, {
+    issues: [{ path: "calibration.inputs", message }],
+  });
+}
+
+/**
+ * Quantizes an ONNX model to static int8 (QDQ form): uint8 activations with calibrated ranges, int8 weights of 1 to 8 bits, int32 biases.
+ * On a processor without VNNI weights keep to 7 bits, see {@link needsReducedRange}.
+ * @throws AppError `invalid_request` for settings or calibration data that make no sense, `unsupported` when there is nothing to
+ *   quantize or ONNX Runtime would not run the result with integer kernels.
+ */
+export async function quantizeOnnx(model: Uint8Array, options: QuantizeOptions): Promise<QuantizedModel> {
+  const { calibration, ...rest } = options;
+  const { calibrator, reduceRange, ...scheme } = parse(settings, rest, "The quantization");
+  checkCalibration(calibration);
+  const float = decodeModel(model);
+  const plan = planQuantization(float.graph);
+  if (plan.layers.length === 0) {
+    throw new AppError("unsupported", "The model has no convolution or matrix product with constant float32 weights.");
+  }
+  const reduced = reduceRange ?? needsReducedRange(cpuInfo().flags);
+  const bits = reduced ? Math.min(7, scheme.bits) : scheme.bits;
+  const groups = [...new Set(plan.activations.values())];
+  const params = await calibrate(float, groups, calibration, calibrator);
+  const rewritten = rewriteAsQdq(float, plan, params, { ...scheme, bits });
+  const bytes = encodeModel(rewritten.model);
+  const fused = await fusedOperators(bytes);
+  checkFused(plan, fused);
+  const layers = plan.layers.map(({ node, weight }, at) => ({
+    name: node.name ?? node.output[0] ?? "",
+    operator: node.opType,
+    weights: elementCount(weight.dims),
+    bits,
+    signalToNoise: rewritten.weights[at]?.signalToNoise ?? 0,
+  }));
+  return { model: bytes, layers, fused };
+}

@@ -1,0 +1,128 @@
+import { affineParams, dequantize, quantize, symmetricParams, type IntegerRange, type QuantParams } from "./affine.ts";
+
+export interface WeightScheme {
+  /** 1 to 8. */
+  bits: number;
+  /** `symmetric`: zero point 0. `affine`: Q(x) = round(a x + b) with a zero point of its own. */
+  scheme: "symmetric" | "affine";
+  /** One scale for the tensor, or one for each output channel. */
+  granularity: "tensor" | "channel";
+}
+
+export interface QuantizedWeights {
+  values: Int8Array;
+  /** One of each, or one a channel. */
+  scales: Float32Array;
+  zeroPoints: Int8Array;
+  /** 10 log10(sum w² / sum (w - ŵ)²) in decibels; infinite where nothing is lost. */
+  signalToNoise: number;
+}
+
+/** Steps between the smallest and the largest weight that fewer than 8 bits are tried at. */
+const SEARCH_STEPS = 90;
+
+/** The levels of `bits` bits inside int8; symmetric ones leave the lowest out, and 1 bit is -1 and 1. */
+export function weightRange(bits: number, scheme: WeightScheme["scheme"]): IntegerRange {
+  const half = 2 ** (bits - 1);
+  if (scheme === "affine") return { qmin: -half, qmax: half - 1 };
+  const qmax = Math.max(1, half - 1);
+  return { qmin: -qmax, qmax };
+}
+
+function extremes(values: Float32Array): [number, number] {
+  return values.reduce(([min, max], value) => [Math.min(min, value), Math.max(max, value)], [0, 0]);
+}
+
+function squaredError(values: Float32Array, params: QuantParams): number {
+  return values.reduce((sum, value) => sum + (value - dequantize(quantize(value, params), params)) ** 2, 0);
+}
+
+/**
+ * 8 bits cover the whole range. Fewer take the part of it, from a tenth up, that gives the least squared error, because a few large
+ * weights would otherwise leave most of the others at zero. 1 bit keeps the signs, with the scale mean|w| that is best in the least
+ * squares sense (XNOR-Net, 1603.05279).
+ */
+function chooseParams(values: Float32Array, { bits, scheme }: WeightScheme): QuantParams {
+  const range = weightRange(bits, scheme);
+  const [min, max] = extremes(values);
+  if (bits === 1 && scheme === "symmetric") {
+    const used = values.filter((value) => value !== 0);
+    const mean = used.reduce((sum, value) => sum + Math.abs(value), 0) / used.length;
+    return symmetricParams(-mean, mean, range);
+  }
+  const paramsOf = scheme === "affine" ? affineParams : symmetricParams;
+  if (bits === 8) return paramsOf(min, max, range);
+  const candidates = Array.from({ length: SEARCH_STEPS + 1 }, (_none, step) => {
+    const share = 1 - (0.9 * step) / SEARCH_STEPS;
+    const params = paramsOf(min * share, max * share, range);
+    return { params, error: squaredError(values, params) };
+  });
+  return candidates.reduce((best, each) => (each.error < best.error ? each : best)).params;
+}
+
+/** 1 bit has two levels and zero: a weight that is not zero keeps its sign. */
+function quantizeWeight(value: number, params: QuantParams, { bits, scheme }: WeightScheme): number {
+  return bits === 1 && scheme === "symmetric" ? Math.sign(value) : quantize(value, params);
+}
+
+/** The positions of a channel's weights, its axis being the first or the last of a row-major tensor. */
+function positions(length: number, channels: number, channel: number, axis: "first" | "last"): number[] {
+  const each = length / channels;
+  return Array.from({ length: each }, (_none, at) =>
+    axis === "first" ? channel * each + at : at * channels + channel,
+  );
+}
+
+/**
+ * Quantizes a kernel to int8 with at most `bits` bits. Zeros stay exactly zero.
+ * @param layout the number of output channels, and whether they are the kernel's first axis (Conv) or its last (Gemm, MatMul)
+ * @param minScales for each channel the least scale with which its bias still fits into int32
+ */
+export function quantizeWeights(
+  data: Float32Array,
+  layout: { channels: number; axis: "first" | "last" },
+  scheme: WeightScheme,
+  minScales: readonly number[] = [],
+): QuantizedWeights {
+  const values = new Int8Array(data.length);
+  const perChannel = scheme.granularity === "channel";
+  const groups = perChannel
+    ? Array.from({ length: layout.channels }, (_none, c) => positions(data.length, layout.channels, c, layout.axis))
+    : [positions(data.length, 1, 0, "first")];
+  const whole = chooseParams(data, scheme);
+  let [signal, noise] = [0, 0];
+  const params = groups.map((group, c) => {
+    const weights = Float32Array.from(group, (at) => data[at] ?? 0);
+    // A channel of zeros takes the tensor's scale: its bias has the step scale_x * scale_w, which should be a small one.
+    const chosen = !perChannel || weights.every((value) => value === 0) ? whole : chooseParams(weights, scheme);
+    const least = perChannel ? (minScales[c] ?? 0) : Math.max(0, ...minScales);
+    const used = { ...chosen, scale: Math.max(chosen.scale, Math.fround(least)) };
+    for (const [at, weight] of weights.entries()) {
+      const q = quantizeWeight(weight, used, scheme);
+      values[group[at] ?? 0] = q;
+      signal += weight ** 2;
+      noise += (weight - dequantize(q, used)) ** 2;
+    }
+    return used;
+  });
+  return {
+    values,
+    scales: Float32Array.from(params, (each) => each.scale),
+    zeroPoints: Int8Array.from(params, (each) => each.zeroPoint),
+    signalToNoise: noise === 0 ? Infinity : 10 * Math.log10(signal / noise),
+  };
+}
+
+/** The bias in the accumulator's own unit, so that it is added without a conversion: round(b / (scale_x scale_w)), int32, zero point 0. */
+export function quantizeBias(
+  bias: Float32Array,
+  inputScale: number,
+  weightScales: Float32Array,
+): { values: Int32Array; scales: Float32Array } {
+  const scales = weightScales.map((scale) => inputScale * scale);
+  const values = Int32Array.from(bias, (value, c) => {
+    const params = { qmin: -(2 ** 31), qmax: 2 ** 31 - 1, scale: scales[c] ?? scales[0] ?? 1, zeroPoint: 0 };
+    return quantize(value, params);
+  });
+  return { values, scales };
+}
