@@ -16,12 +16,13 @@ process.on("message", (raw) => {
   else void work(message);
 });
 
-async function work({ envelope, store, workDir }: Extract<ToChild, { type: "run" }>): Promise<void> {
+async function work({ envelope, store, datasetDirs, workDir }: Extract<ToChild, { type: "run" }>): Promise<void> {
   let answer: FromChild;
   try {
     const result = await runJob(envelope, {
       store: await openStore(store),
       signal: cancelled.signal,
+      datasetDirs,
       workDir,
       emit: (event) => void send({ type: "event", event }),
     });

@@ -13,6 +13,7 @@ const schema = z
     REDIS_URL: z.url({ protocol: /^rediss?$/ }).default("redis://127.0.0.1:6379"),
     WHITTLE_PREFIX: z.string().default("whittle"),
     WHITTLE_STORE: z.string().default(".whittle/store"),
+    WHITTLE_DATA_DIR: z.string().optional(),
     WHITTLE_KINDS: z
       .string()
       .default(Object.keys(catalog).join(","))
@@ -28,6 +29,8 @@ const schema = z
     redisUrl: env.REDIS_URL,
     prefix: env.WHITTLE_PREFIX,
     store: env.WHITTLE_STORE,
+    /** Folders that hold data sets, looked in before the usual places. */
+    datasetDirs: env.WHITTLE_DATA_DIR === undefined ? [] : [env.WHITTLE_DATA_DIR],
     kinds: env.WHITTLE_KINDS,
     concurrency: env.WHITTLE_CONCURRENCY,
     /** TensorFlow's threads in each child: this machine's cores shared out among the jobs that run at a time. */

@@ -19,7 +19,7 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
   const log = pino({ name: "worker", level: config.logLevel });
   await openStore(config.store);
   const env = childEnv(config);
-  const { backend, datasets, warnings } = await probe(env);
+  const { backend, datasets, warnings } = await probe(env, config.datasetDirs);
   for (const warning of warnings) log.warn(warning);
   const id = `${hostname()}-${process.pid}-${Date.now().toString(36)}`;
   const consumer = createConsumer({
@@ -28,7 +28,7 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
     kinds: config.kinds,
     concurrency: config.concurrency,
     worker: { id, host: hostname(), pid: process.pid, backend, datasets },
-    execute: createExecute({ store: config.store, env, graceMs: config.graceMs, drainMs: config.drainMs, log }),
+    execute: createExecute({ ...config, env, log }),
     onError: (error) => log.warn({ err: error }, "queue"),
   });
   await consumer.start();

@@ -8,18 +8,21 @@ import {
   type StoredJobEvent,
   type VersionRecord,
   type WorkerView,
+  type pipelineRequest,
 } from "@whittle/contracts";
+import type { z } from "zod";
 import { isFinal, jobEvents, type EventOptions } from "./events.ts";
 import { Http } from "./http.ts";
 import type {
+  InferInput,
   InferResponse,
-  InferTensor,
   JobFilter,
   JobPage,
   Kind,
   LineageNode,
   ModelView,
   Params,
+  ServedModel,
   Step,
   SubmitOptions,
 } from "./types.ts";
@@ -48,16 +51,26 @@ export class WhittleClient {
 
   /** Enqueues a job and returns at once. */
   submit<K extends Kind>(kind: K, params: Params<K>, options: SubmitOptions = {}): Promise<JobView> {
-    const { idempotencyKey, ...rest } = options;
-    return this.#api.json("POST", `/v1/jobs/${kind}`, {
-      body: { params, ...rest },
-      headers: idempotency(idempotencyKey),
-    });
+    return this.send(kind, params, options);
+  }
+
+  /** As {@link submit}, for a kind that is known only when the program runs. */
+  send(kind: string, params: unknown, { idempotencyKey, ...options }: SubmitOptions = {}): Promise<JobView> {
+    const body = { params, ...options };
+    return this.#api.json("POST", `/v1/jobs/${segment(kind)}`, { body, headers: idempotency(idempotencyKey) });
   }
 
   /** Enqueues jobs that take one another's models as `$step`; what needs nothing of another runs beside it. */
   submitPipeline(steps: Step[], options: { idempotencyKey?: string } = {}): Promise<PipelineView> {
-    return this.#api.json("POST", "/v1/pipelines", { body: { steps }, headers: idempotency(options.idempotencyKey) });
+    return this.sendPipeline({ steps }, options);
+  }
+
+  /** As {@link submitPipeline}, for kinds that are known only when the program runs. */
+  sendPipeline(
+    body: z.input<typeof pipelineRequest>,
+    options: { idempotencyKey?: string } = {},
+  ): Promise<PipelineView> {
+    return this.#api.json("POST", "/v1/pipelines", { body, headers: idempotency(options.idempotencyKey) });
   }
 
   job(id: string): Promise<JobView> {
@@ -145,11 +158,21 @@ export class WhittleClient {
     return workers;
   }
 
-  /** Runs a served model (`name`, `name@version` or `name@alias`) on the inputs that its signature asks for. */
-  predict(model: string, inputs: InferTensor[]): Promise<InferResponse> {
-    if (!this.#serve)
-      throw new AppError("invalid_request", "predict needs the client's serveUrl (http://127.0.0.1:7701)");
-    return this.#serve.json("POST", `/v2/models/${modelPath(model)}/infer`, { body: { inputs } });
+  /** Name, platform, inputs and outputs of a served model (`name`, `name@version` or `name@alias`). */
+  servedModel(model: string): Promise<ServedModel> {
+    return this.#serving.json("GET", modelPath(model));
+  }
+
+  /** Runs a served model on the inputs that its signature asks for. */
+  predict(model: string, inputs: InferInput[]): Promise<InferResponse> {
+    return this.#serving.json("POST", `${modelPath(model)}/infer`, {
+      body: { inputs: inputs.map((input) => ({ ...input, data: Array.from(input.data) })) },
+    });
+  }
+
+  get #serving(): Http {
+    if (this.#serve) return this.#serve;
+    throw new AppError("invalid_request", "the client needs serveUrl (http://127.0.0.1:7701) to ask the serving app");
   }
 }
 
@@ -161,8 +184,8 @@ function idempotency(key: string | undefined): Record<string, string> {
   return key === undefined ? {} : { "idempotency-key": key };
 }
 
-function modelPath(text: string): string {
-  const reference = parseModelReference(text);
-  if (reference?.kind === "version") return `${segment(reference.name)}/versions/${reference.version}`;
-  return segment(text);
+function modelPath(model: string): string {
+  const reference = parseModelReference(model);
+  if (reference?.kind !== "version") return `/v2/models/${segment(model)}`;
+  return `/v2/models/${segment(reference.name)}/versions/${reference.version}`;
 }

@@ -1,4 +1,4 @@
-import type { AliasRecord, Datatype, JobOptions, JobView, VersionRecord, WorkerView } from "@whittle/contracts";
+import type { AliasRecord, Datatype, JobOptions, JobView, TensorSpec } from "@whittle/contracts";
 import type { Catalog } from "@whittle/jobs/catalog";
 import type { z } from "zod";
 
@@ -45,8 +45,11 @@ export interface InferTensor {
   name: string;
   datatype: Datatype;
   shape: number[];
-  data: readonly number[];
+  data: number[];
 }
+
+/** An input may be a typed array. */
+export type InferInput = Omit<InferTensor, "data"> & { data: ArrayLike<number> };
 
 export interface InferResponse {
   model_name: string;
@@ -54,4 +57,11 @@ export interface InferResponse {
   outputs: InferTensor[];
 }
 
-export type { AliasRecord, VersionRecord, WorkerView };
+/** A served model as the Open Inference Protocol describes it; -1 in a shape is any size. */
+export interface ServedModel {
+  name: string;
+  versions?: string[];
+  platform: string;
+  inputs: TensorSpec[];
+  outputs: TensorSpec[];
+}

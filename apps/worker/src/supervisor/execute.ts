@@ -10,6 +10,7 @@ import { runInChild } from "./run-in-child.ts";
 export interface ExecuteOptions {
   /** URL of the store that the children publish to. */
   store: string;
+  datasetDirs: string[];
   /** Environment of the children. */
   env: Record<string, string | undefined>;
   /** How long a cancelled job may take to end by itself, in ms. */
@@ -41,10 +42,11 @@ export function createExecute(options: ExecuteOptions): Execute {
 }
 
 function run(envelope: JobEnvelope, handle: JobHandle, workDir: string, options: ExecuteOptions): Promise<JobResult> {
-  const { store, env, graceMs, drainMs, log, entry = childEntry } = options;
+  const { store, datasetDirs, env, graceMs, drainMs, log, entry = childEntry } = options;
   return runInChild({
     envelope,
     store,
+    datasetDirs,
     workDir,
     entry,
     env,

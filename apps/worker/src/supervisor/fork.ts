@@ -7,9 +7,9 @@ import type { Entry } from "../entries.ts";
  * Starts a program in a process group of its own, so that all it starts can be killed with it. Where `setpriv` exists, the kernel kills
  * the child when the worker dies, even while it is busy in native code and doesn't see that its channel closed.
  */
-export function forkGroup(entry: Entry, env: Record<string, string | undefined>): ChildProcess {
+export function forkGroup(entry: Entry, env: Record<string, string | undefined>, args: string[] = []): ChildProcess {
   const setpriv = findSetpriv(env["PATH"] ?? "");
-  return fork(entry.path, [], {
+  return fork(entry.path, args, {
     env,
     detached: true,
     stdio: ["ignore", "pipe", "pipe", "ipc"],

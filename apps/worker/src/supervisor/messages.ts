@@ -3,7 +3,13 @@ import { z } from "zod";
 
 /** What the worker tells a job's process. */
 export const toChild = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("run"), envelope: jobEnvelope, store: z.string(), workDir: z.string() }),
+  z.object({
+    type: z.literal("run"),
+    envelope: jobEnvelope,
+    store: z.string(),
+    datasetDirs: z.array(z.string()),
+    workDir: z.string(),
+  }),
   z.object({ type: z.literal("cancel"), reason: z.string() }),
 ]);
 

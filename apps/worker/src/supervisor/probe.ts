@@ -17,8 +17,8 @@ export type ProbeAnswer = z.infer<typeof answer>;
  * Asks a short-lived process which tensor backend and data sets there are.
  * @throws AppError `unsupported` with the process's last words when no backend can be loaded.
  */
-export function probe(env: Record<string, string | undefined>): Promise<ProbeAnswer> {
-  const child = forkGroup(probeEntry, env);
+export function probe(env: Record<string, string | undefined>, datasetDirs: string[]): Promise<ProbeAnswer> {
+  const child = forkGroup(probeEntry, env, datasetDirs);
   const lastLines: string[] = [];
   child.stderr?.on("data", (data) => lastLines.push(String(data).trimEnd()));
   child.stdout?.resume();

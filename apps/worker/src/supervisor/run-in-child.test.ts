@@ -41,6 +41,7 @@ function start(behaviour: string, options: Partial<ChildJob> & { params?: object
   const outcome = runInChild({
     envelope: envelope({ behaviour, ...options.params }),
     store: "memory:",
+    datasetDirs: [],
     workDir: "/nowhere",
     entry,
     env: process.env,

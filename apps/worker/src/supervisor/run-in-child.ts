@@ -11,6 +11,7 @@ export interface ChildJob {
   envelope: JobEnvelope;
   /** URL of the store that the child publishes to. */
   store: string;
+  datasetDirs: string[];
   /** The job's own folder, made before and removed after by the caller. */
   workDir: string;
   entry: Entry;
@@ -72,7 +73,8 @@ function superviseChild(child: ChildProcess, job: ChildJob, stop: AbortSignal): 
     if (lastLines.length > keptLines) lastLines.shift();
     job.onLine?.(line);
   });
-  tell(child, { type: "run", envelope: job.envelope, store: job.store, workDir: job.workDir });
+  const { envelope, store, datasetDirs, workDir } = job;
+  tell(child, { type: "run", envelope, store, datasetDirs, workDir });
   if (child.pid !== undefined) job.onStart?.(child.pid);
   stop.addEventListener("abort", abort, { once: true });
   return new Promise((resolve) => {

@@ -14,6 +14,7 @@ await runInChild({
     submittedBy: "test",
   },
   store: "memory:",
+  datasetDirs: [],
   workDir: "/nowhere",
   entry: { path: fileURLToPath(new URL("./child.mjs", import.meta.url)), execArgv: [] },
   env: process.env,

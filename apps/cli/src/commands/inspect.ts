@@ -1,0 +1,61 @@
+import type { JobView } from "@whittle/contracts";
+import type { Command } from "commander";
+import { table } from "../terminal/table.ts";
+import { summary } from "../terminal/watch.ts";
+import { createClient } from "./client.ts";
+import { follow } from "./submit.ts";
+
+/** `jobs`, `watch`, `logs`, `cancel`, `retry`, `workers`: what becomes of jobs. */
+export function addInspect(program: Command): void {
+  program
+    .command("jobs")
+    .description("list jobs, newest first")
+    .option("--kind <kind>", "only this kind")
+    .option("--state <state>", "only jobs that are waiting, blocked, running, completed, failed or cancelled")
+    .option("--limit <n>", "how many", "20")
+    .action(jobs);
+  program.command("watch").description("follow a job to its end").argument("<id>").action(watch);
+  program.command("logs").description("print a job's log").argument("<id>").action(logs);
+  program.command("cancel").description("stop a job").argument("<id>").action(cancel);
+  program.command("retry").description("run a failed or cancelled job again").argument("<id>").action(retry);
+  program.command("workers").description("list the workers and what they run").action(workers);
+}
+
+async function jobs(flags: { kind?: string; state?: string; limit: string }): Promise<void> {
+  const page = await createClient().jobs({ ...flags, limit: Number(flags.limit) });
+  const rows = page.jobs.map((job) => [job.id, job.kind, job.createdAt, describe(job)]);
+  console.log(rows.length === 0 ? "no jobs" : table([["ID", "KIND", "CREATED", "STATE"], ...rows]));
+}
+
+function describe(job: JobView): string {
+  if (job.state !== "running") return summary(job);
+  return `running, ${Math.round(job.progress.fraction * 100)}% ${job.progress.stage}`;
+}
+
+async function watch(id: string): Promise<void> {
+  const job = await createClient().job(id);
+  await follow([{ id, name: job.kind }]);
+}
+
+async function logs(id: string): Promise<void> {
+  for (const { at, level, message } of await createClient().logs(id))
+    console.log(`${at} ${level.padEnd(5)} ${message}`);
+}
+
+async function cancel(id: string): Promise<void> {
+  console.log(describe(await createClient().cancel(id)));
+}
+
+async function retry(id: string): Promise<void> {
+  console.log(describe(await createClient().retry(id)));
+}
+
+async function workers(): Promise<void> {
+  const rows = (await createClient().workers()).map(({ host, pid, backend, kinds, jobs: running, draining }) => [
+    `${host}/${pid}`,
+    `${backend.backend} ${backend.version}${backend.gpu ? " GPU" : ""}, ${backend.threads} threads`,
+    kinds.join(","),
+    draining ? "leaving" : running.map(({ id, kind }) => `${kind} ${id}`).join(", ") || "idle",
+  ]);
+  console.log(rows.length === 0 ? "no workers" : table([["WORKER", "BACKEND", "KINDS", "RUNS"], ...rows]));
+}

@@ -1,0 +1,72 @@
+import { AppError, datatype, parse } from "@whittle/contracts";
+import type { InferInput, ServedModel } from "@whittle/sdk";
+import type { Command } from "commander";
+import { z } from "zod";
+import { table } from "../terminal/table.ts";
+import { createClient, readJson } from "./client.ts";
+
+/** `models` and `predict`: what jobs have made, and what it answers. */
+export function addModels(program: Command): void {
+  program.command("models").description("list the published models").action(models);
+  program
+    .command("predict")
+    .description("run a served model on an input")
+    .argument("<model>", "name, name@version or name@alias")
+    .requiredOption(
+      "--input <json>",
+      "an array for the model's one input (a batch), the protocol's {inputs}, or @file.json",
+    )
+    .action(predict);
+}
+
+async function models(): Promise<void> {
+  const rows = (await createClient().models()).map(({ name, versions, aliases }) => [
+    name,
+    String(versions.at(-1) ?? ""),
+    Object.entries(aliases)
+      .map(([alias, { version }]) => `${alias} -> ${version}`)
+      .join(", "),
+  ]);
+  console.log(rows.length === 0 ? "no models" : table([["MODEL", "NEWEST", "ALIASES"], ...rows]));
+}
+
+const nested: z.ZodType<Nested> = z.lazy(() => z.union([z.number(), z.array(nested)]));
+type Nested = number | Nested[];
+
+const input = z.union([
+  z.array(nested).min(1),
+  z.object({
+    inputs: z.array(z.object({ name: z.string(), datatype, shape: z.array(z.int()), data: z.array(nested) })).min(1),
+  }),
+]);
+
+async function predict(model: string, flags: { input: string }): Promise<void> {
+  const client = createClient();
+  const value = parse(input, await readJson(flags.input, "--input"), "--input");
+  const inputs = Array.isArray(value)
+    ? [tensorOf(await client.servedModel(model), value)]
+    : value.inputs.map((tensor) => ({ ...tensor, data: flat(tensor.data) }));
+  console.log(JSON.stringify(await client.predict(model, inputs), undefined, 2));
+}
+
+/** A bare array as the one input of a model. */
+function tensorOf({ name, inputs }: ServedModel, value: Nested[]): InferInput {
+  const [first, ...more] = inputs;
+  if (!first || more.length > 0) {
+    const names = inputs.map((spec) => spec.name).join(", ");
+    throw new AppError(
+      "invalid_request",
+      `${name} has the inputs ${names}: give {"inputs": [{name, datatype, shape, data}]}`,
+    );
+  }
+  return { name: first.name, datatype: first.datatype, shape: shapeOf(value), data: flat(value) };
+}
+
+/** `[[1, 2, 3]]` is a batch of one sample of three: [1, 3]. */
+function shapeOf(value: Nested): number[] {
+  return Array.isArray(value) ? [value.length, ...(value[0] === undefined ? [] : shapeOf(value[0]))] : [];
+}
+
+function flat(value: Nested): number[] {
+  return Array.isArray(value) ? value.flatMap(flat) : [value];
+}

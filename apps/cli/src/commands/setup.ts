@@ -1,0 +1,18 @@
+import { AppError } from "@whittle/contracts";
+import type { Command } from "commander";
+import { setUp } from "../setup/setup.ts";
+import { readSettings } from "../setup/settings.ts";
+
+/** `setup` and `doctor`: what this machine needs to run Whittle. */
+export function addSetup(program: Command): void {
+  program
+    .command("setup")
+    .description("fetch or build what is missing: native TensorFlow, Redis, data sets")
+    .option("--dataset <name...>", "data sets to fetch beside the demo's", [])
+    .action(setup);
+}
+
+async function setup({ dataset }: { dataset: string[] }): Promise<void> {
+  if (await setUp(readSettings(), { datasets: dataset })) return;
+  throw new AppError("unavailable", "something that Whittle needs is missing: see above");
+}

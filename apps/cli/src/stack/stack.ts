@@ -1,0 +1,140 @@
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { AppError } from "@whittle/contracts";
+import { startRedis, type RedisServer } from "@whittle/queue/server";
+import { WhittleClient } from "@whittle/sdk";
+import { urlOf, type CliConfig } from "../env.ts";
+import { lastLines, launch, type Launched } from "./launch.ts";
+import { freePort } from "./ports.ts";
+import { processes } from "./processes.ts";
+
+export interface StackOptions {
+  config: CliConfig;
+  workers: number;
+  concurrency: number;
+  /** Told what is being done. */
+  say: (line: string) => void;
+}
+
+/** A running Whittle: Redis (unless one was given), API, serving app and workers. */
+export interface Stack {
+  apiUrl: string;
+  serveUrl: string;
+  logDir: string;
+  client: WhittleClient;
+  /** Rejects when one of the processes ends before `close`. */
+  failure: Promise<never>;
+  /** Stops everything: workers first, which hand back or finish their jobs, Redis last. */
+  close: () => Promise<void>;
+  /** Stops everything at once. */
+  kill: () => void;
+}
+
+const readyLimitMs = 120_000;
+
+/**
+ * Starts Whittle on this machine and waits until it takes jobs.
+ * @throws AppError `unavailable` with the name, the last words and the log of the process that did not start; nothing is left running.
+ */
+export async function startStack({ config, workers, concurrency, say }: StackOptions): Promise<Stack> {
+  const redis = config.redisUrl === undefined ? await startRedis({ dir: join(config.home, "redis") }) : undefined;
+  const redisUrl = redis?.url ?? config.redisUrl ?? "";
+  say(
+    redis
+      ? `Redis ${redis.shared ? "runs already" : "started"}, data in ${join(config.home, "redis")}`
+      : "Redis at REDIS_URL",
+  );
+  const api = await choosePort("API", config.api, say);
+  const serve = await choosePort("serving app", config.serve, say);
+  const logDir = join(config.home, "logs");
+  const specs = processes({ ...config, redisUrl, api, serve, workers, concurrency });
+  const launched = await Promise.all(
+    specs.map((spec) => launch(spec, { cwd: config.root, logDir, env: config.inherited })),
+  );
+  const stack = assemble(launched, redis, config, {
+    apiUrl: urlOf(api.host, api.port),
+    serveUrl: urlOf(serve.host, serve.port),
+    logDir,
+  });
+  try {
+    await Promise.race([untilReady(stack, launched), stack.failure]);
+    return stack;
+  } catch (error) {
+    stack.kill();
+    await stack.close();
+    throw error;
+  }
+}
+
+function assemble(
+  launched: Launched[],
+  redis: RedisServer | undefined,
+  config: CliConfig,
+  at: Pick<Stack, "apiUrl" | "serveUrl" | "logDir">,
+): Stack {
+  let closing: Promise<void> | undefined;
+  const stopAll = async () => {
+    await Promise.all(launched.filter(isWorker).map((one) => one.stop(config.drainMs + 15_000)));
+    await Promise.all(launched.filter((one) => !isWorker(one)).map((one) => one.stop(10_000)));
+    await redis?.close();
+  };
+  const failure = Promise.race(
+    launched.map(async ({ ended, log }) => {
+      const what = await ended;
+      throw new AppError("unavailable", `${what}; the end of ${log}:\n${await lastLines(log)}`);
+    }),
+  );
+  failure.catch(() => {});
+  return {
+    ...at,
+    client: new WhittleClient({
+      url: at.apiUrl,
+      serveUrl: at.serveUrl,
+      ...(config.key !== undefined && { key: config.key }),
+    }),
+    failure,
+    close: () => (closing ??= stopAll()),
+    kill: () => launched.forEach((one) => one.kill()),
+  };
+}
+
+function isWorker({ name }: Launched): boolean {
+  return name.startsWith("worker");
+}
+
+async function choosePort(what: string, { host, port }: { host: string; port: number }, say: StackOptions["say"]) {
+  const free = await freePort(host, port);
+  if (free !== port && port !== 0) say(`Port ${port} is taken; the ${what} listens on ${free}`);
+  return { host, port: free };
+}
+
+/** Resolves when the API and the serving app answer and every worker that we started has announced itself. */
+async function untilReady(stack: Stack, launched: Launched[]): Promise<void> {
+  const pids = launched.filter(isWorker).map(({ pid }) => pid);
+  const end = Date.now() + readyLimitMs;
+  let waitingFor = "the API";
+  while (Date.now() < end) {
+    waitingFor = await missing(stack, pids);
+    if (waitingFor === "") return;
+    await sleep(100);
+  }
+  throw new AppError(
+    "unavailable",
+    `${waitingFor} is not ready after ${readyLimitMs / 1000} s; logs are in ${stack.logDir}`,
+  );
+}
+
+async function missing({ apiUrl, serveUrl, client }: Stack, pids: number[]): Promise<string> {
+  if (!(await answers(`${apiUrl}/readyz`))) return "the API";
+  if (!(await answers(`${serveUrl}/v2/health/ready`))) return "the serving app";
+  const workers = await client.workers();
+  const here = new Set(workers.filter(({ host }) => host === hostname()).map(({ pid }) => pid));
+  return pids.every((pid) => here.has(pid)) ? "" : "a worker";
+}
+
+async function answers(url: string): Promise<boolean> {
+  const response = await fetch(url).catch(() => undefined);
+  await response?.body?.cancel();
+  return response?.ok ?? false;
+}
