@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "@whittle/contracts";
 import { describe, expect, it, vi } from "vitest";
-import { resultOf, succeed, untilStopped, useRig } from "./rig.ts";
+import { resultOf, succeed, untilStopped } from "./rig-jobs.ts";
+import { useRig } from "./rig.ts";
+import type { Execute } from "./run-job.ts";
 
 const rig = useRig();
 
@@ -9,7 +11,7 @@ describe("cancelling a job", () => {
   it("ends a waiting job at once, and no worker runs it", async () => {
     const id = await rig.submit();
     expect(await rig.queue.cancel(id)).toMatchObject({ state: "cancelled", error: { code: "cancelled" } });
-    const execute = vi.fn(succeed);
+    const execute = vi.fn<Execute>(succeed);
     await rig.work(execute);
     await rig.reaches(await rig.submit(), "completed");
     expect(execute).toHaveBeenCalledTimes(1);
@@ -24,7 +26,7 @@ describe("cancelling a job", () => {
 
   it("stops a running job, which is not tried again", async () => {
     const id = await rig.submit();
-    const execute = vi.fn(untilStopped);
+    const execute = vi.fn<Execute>(untilStopped);
     await rig.work(execute);
     await rig.reaches(id, "running");
     await rig.queue.cancel(id);

@@ -65,10 +65,10 @@ class QueueConsumer implements Consumer {
       execute: options.execute,
       lockDurationMs: options.lockDurationMs ?? lockDurationMs,
       onError: options.onError ?? (() => {}),
+      onChange: () => this.#tell(),
     };
     this.#context = createContext(workerConnection(options.redisUrl), options.prefix ?? "whittle");
-    this.#subscriber = this.#context.redis.duplicate();
-    this.#subscriber.on("error", () => {});
+    this.#subscriber = workerConnection(options.redisUrl);
     this.#sources = options.kinds.map((kind) => this.#openSource(kind));
   }
 

@@ -1,7 +1,7 @@
 import type { JobView, PipelineView, StoredJobEvent, WorkerView } from "@whittle/contracts";
 import type { Queue } from "bullmq";
 import { cancelJob } from "./cancel.ts";
-import { createContext, producerConnection, whenReady } from "./connection.ts";
+import { createContext, producerConnection, whenReady, workerConnection } from "./connection.ts";
 import { countJobs, type KindCounts } from "./counts.ts";
 import { createFollowers, readEvents, type EventQuery } from "./events.ts";
 import { listJobs, type JobPage, type ListQuery } from "./list.ts";
@@ -43,8 +43,7 @@ export interface JobQueue {
 
 export function createQueue({ redisUrl, prefix = "whittle", catalog }: QueueOptions): JobQueue {
   const context = createContext(producerConnection(redisUrl), prefix);
-  const subscriber = context.redis.duplicate({ enableOfflineQueue: true, maxRetriesPerRequest: null });
-  const followers = createFollowers(context, subscriber);
+  const followers = createFollowers(context, workerConnection(redisUrl));
   const kinds = Object.keys(catalog);
   const ready = <T>(work: () => Promise<T>): Promise<T> => whenReady(context, work);
 

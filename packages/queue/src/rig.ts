@@ -2,71 +2,15 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  defineJob,
-  modelReference,
-  pipelineRequest,
-  type JobEnvelope,
-  type JobResult,
-  type JobState,
-  type JobView,
-} from "@whittle/contracts";
+import { pipelineRequest, type JobState, type JobView } from "@whittle/contracts";
 import { afterAll, afterEach, beforeAll, beforeEach, vi } from "vitest";
-import { z } from "zod";
+import type { z } from "zod";
 import { createConsumer, type Consumer, type ConsumerOptions } from "./consumer.ts";
 import { createQueue, type JobQueue } from "./queue.ts";
 import type { Execute } from "./run-job.ts";
+import { catalog } from "./rig-jobs.ts";
 import { startRedis, type RedisServer } from "./server.ts";
 import type { Submission } from "./submit.ts";
-
-const params = z.strictObject({
-  value: z.int().default(0),
-  base: modelReference.optional(),
-  teacher: modelReference.optional(),
-});
-const example = { value: 1 };
-
-/** Kinds whose names say what matters to the queue: `make` and `change` publish a model, `look` does not. */
-export const catalog = {
-  make: defineJob({ kind: "make", title: "", description: "", params, models: {}, publishes: true, example }),
-  change: defineJob({
-    kind: "change",
-    title: "",
-    description: "",
-    params,
-    models: { base: "base", teacher: "teacher" },
-    publishes: true,
-    example,
-  }),
-  look: defineJob({
-    kind: "look",
-    title: "",
-    description: "",
-    params,
-    models: { base: "base" },
-    publishes: false,
-    example,
-  }),
-};
-
-/** What a job that went well returns: a digest made of its id. */
-export function resultOf({ id, output }: JobEnvelope): JobResult {
-  return { artifact: { name: output.name, version: 1, digest: digestOf(id) }, metrics: {} };
-}
-
-export function digestOf(id: string): string {
-  return `sha256:${Buffer.from(id).toString("hex").padEnd(64, "0")}`;
-}
-
-export const succeed: Execute = async (envelope) => resultOf(envelope);
-
-/** Runs until it is told to stop, and then throws. */
-export const untilStopped: Execute = (_envelope, { signal }) =>
-  new Promise((_resolve, reject) => {
-    const stop = (): void => reject(new Error("stopped"));
-    if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop);
-  });
 
 const backend = { backend: "wasm", version: "0", gpu: false, threads: 1 } as const;
 
@@ -79,7 +23,7 @@ export class Rig {
   readonly #closing: (() => Promise<void>)[] = [];
 
   async startRedis(): Promise<void> {
-    this.dir = await mkdtemp(join(tmpdir(), "whittle-queue-"));
+    this.dir ??= await mkdtemp(join(tmpdir(), "whittle-queue-"));
     this.redis = await startRedis({ dir: this.dir });
   }
 
@@ -91,7 +35,7 @@ export class Rig {
   async open(): Promise<void> {
     this.prefix = `t${randomUUID().slice(0, 8)}`;
     this.queue = createQueue({ redisUrl: this.redis.url, prefix: this.prefix, catalog });
-    this.#closing.push(this.queue.close);
+    this.#closing.push(() => this.queue.close());
     await vi.waitFor(() => this.queue.ping());
   }
 

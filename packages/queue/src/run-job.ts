@@ -24,9 +24,9 @@ export interface JobHandle {
   /** Aborted with a {@link StopReason} as its `reason`. */
   signal: AbortSignal;
   /** Adds to the job's events; in order, and never fails. */
-  emit(event: NewJobEvent): void;
+  emit: (event: NewJobEvent) => void;
   /** Tells which process runs the job, for the list of workers. */
-  runsIn(pid: number): void;
+  runsIn: (pid: number) => void;
 }
 
 export type Execute = (envelope: JobEnvelope, handle: JobHandle) => Promise<JobResult>;
@@ -46,6 +46,8 @@ export interface RunOptions {
   execute: Execute;
   lockDurationMs: number;
   onError: (error: unknown) => void;
+  /** Called when something about the running jobs has changed that the worker announces. */
+  onChange: () => void;
 }
 
 type Outcome =
@@ -103,7 +105,10 @@ async function execute(context: Context, running: Running, record: JobRecord, op
   try {
     emit({ type: "state", state: "running", worker: options.worker });
     const envelope = await resolveInputs(context, record);
-    const runsIn = (pid: number): void => void (running.pid = pid);
+    const runsIn = (pid: number): void => {
+      running.pid = pid;
+      options.onChange();
+    };
     const result = await options.execute(envelope, { signal: stop.signal, emit, runsIn });
     return { type: "completed", result: jobResult.parse(result) };
   } catch (thrown) {

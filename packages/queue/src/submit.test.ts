@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { resultOf, succeed, useRig } from "./rig.ts";
+import { resultOf, succeed } from "./rig-jobs.ts";
+import { useRig } from "./rig.ts";
 
 const rig = useRig();
 const submittedBy = "test";

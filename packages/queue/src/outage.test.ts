@@ -1,0 +1,118 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { StoredJobEvent } from "@whittle/contracts";
+import { describe, expect, it, vi } from "vitest";
+import { startLease } from "./lease.ts";
+import { resultOf, succeed, untilStopped } from "./rig-jobs.ts";
+import { useRig } from "./rig.ts";
+
+const rig = useRig();
+
+/** Waits until the append-only file has everything: it is synced once a second. */
+async function synced(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+}
+
+async function killRedis(): Promise<void> {
+  process.kill(rig.redis.pid, "SIGKILL");
+  await vi.waitFor(() => expect(() => process.kill(rig.redis.pid, 0)).toThrow("ESRCH"));
+}
+
+describe("when Redis is killed and comes back", () => {
+  it("producers answer unavailable, then work again with all that was accepted", async () => {
+    const id = await rig.submit();
+    await synced();
+    await killRedis();
+    await vi.waitFor(async () =>
+      expect(await rig.queue.ping().catch((e: unknown) => e)).toMatchObject({ code: "unavailable" }),
+    );
+    await expect(rig.submit()).rejects.toMatchObject({ code: "unavailable" });
+    await rig.startRedis();
+    await vi.waitFor(() => rig.queue.ping(), { timeout: 10_000 });
+    expect((await rig.queue.get(id)).state).toBe("waiting");
+    await rig.work(succeed);
+    await rig.reaches(id, "completed");
+    await rig.reaches(await rig.submit(), "completed");
+  });
+
+  it("a worker gives up a job that it can't hold, and later runs it again without using an attempt", async () => {
+    const id = await rig.submit();
+    const reasons: unknown[] = [];
+    let broken = true;
+    await rig.work(
+      async (envelope, handle) => {
+        if (!broken) return resultOf(envelope);
+        await untilStopped(envelope, handle).catch(() => reasons.push(handle.signal.reason));
+        throw new Error("stopped");
+      },
+      { lockDurationMs: 2000, stalledIntervalMs: 500 },
+    );
+    await rig.reaches(id, "running");
+    await synced();
+    await killRedis();
+    await vi.waitFor(() => expect(reasons).toEqual(["lease"]), { timeout: 10_000 });
+    broken = false;
+    await rig.startRedis();
+    expect(await rig.reaches(id, "completed")).toMatchObject({ attemptsMade: 1 });
+  });
+
+  it("followers of a job get the events they missed, each once", async () => {
+    const id = await rig.submit();
+    const seen: StoredJobEvent[] = [];
+    await rig.queue.subscribe(id, undefined, (event) => seen.push(event));
+    await vi.waitFor(() => expect(seen).toHaveLength(1));
+    await synced();
+    await killRedis();
+    await rig.startRedis();
+    await rig.work(succeed);
+    await vi.waitFor(() => expect(seen.map((event) => event.type === "state" && event.state)).toContain("completed"), {
+      timeout: 10_000,
+    });
+    expect(seen).toEqual(await rig.queue.events(id));
+  });
+});
+
+describe("when a worker is killed", () => {
+  it("another worker runs its job, and no attempt is used", async () => {
+    const id = await rig.submit();
+    const file = fileURLToPath(new URL("worker.fixture.ts", import.meta.url));
+    const doomed = spawn(process.execPath, ["--import", "tsx", file, rig.redis.url, rig.prefix], { stdio: "inherit" });
+    const exited = once(doomed, "exit");
+    expect(await rig.reaches(id, "running")).toMatchObject({ worker: "doomed" });
+    doomed.kill("SIGKILL");
+    await exited;
+    await rig.work(succeed, { lockDurationMs: 1000, stalledIntervalMs: 500 });
+    const done = await rig.reaches(id, "completed");
+    expect(done).toMatchObject({ attemptsMade: 1, worker: expect.stringMatching(/^w-/) });
+  });
+});
+
+describe("a lease", () => {
+  it("is lost by the clock when renewals do not come back", async () => {
+    const renew = vi.fn<() => Promise<boolean>>(() => new Promise(() => {}));
+    await new Promise<void>((lost) => startLease(200, renew, lost));
+    expect(renew).toHaveBeenCalledTimes(1);
+  });
+
+  it("is lost at once when somebody else has the claim", async () => {
+    const asked = await new Promise<number>((lost) => {
+      let times = 0;
+      startLease(
+        800,
+        async () => ++times < 2,
+        () => lost(times),
+      );
+    });
+    expect(asked).toBe(2);
+  });
+
+  it("holds while renewals succeed", async () => {
+    let renewals = 0;
+    const lost = vi.fn<() => void>();
+    const lease = startLease(400, async () => ++renewals > 0, lost);
+    await vi.waitFor(() => expect(renewals).toBeGreaterThan(16), { timeout: 10_000 });
+    lease.stop();
+    expect(lost).not.toHaveBeenCalled();
+  });
+});
