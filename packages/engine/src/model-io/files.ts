@@ -45,12 +45,33 @@ async function artifactsOf(model: tf.LayersModel): Promise<tf.io.ModelArtifacts>
 export async function loadModel(files: ModelFiles): Promise<tf.LayersModel> {
   const { modelTopology, weightsManifest } = parseModelJson(files.topology);
   const weightSpecs = weightsManifest.flatMap((group) => group.weights);
+  checkSize(weightSpecs, files.weights.length);
   const weightData = Uint8Array.from(files.weights).buffer;
   try {
     return await tf.loadLayersModel(tf.io.fromMemory({ modelTopology, weightSpecs, weightData }));
   } catch (cause) {
     throw corrupt(cause instanceof Error ? cause.message : String(cause), cause);
   }
+}
+
+const elementBytes: Record<string, number> = {
+  float32: 4,
+  int32: 4,
+  complex64: 8,
+  bool: 1,
+  uint8: 1,
+  uint16: 2,
+  float16: 2,
+};
+
+/** tfjs takes weights that are too long, and fills what is too short with whatever it can. */
+function checkSize(specs: tf.io.WeightsManifestEntry[], length: number): void {
+  const sizes = specs.map(({ shape, dtype, quantization }) => {
+    const bytes = elementBytes[quantization?.dtype ?? dtype] ?? Number.NaN;
+    return shape.reduce((product, size) => product * size, bytes);
+  });
+  const expected = sizes.reduce((sum, size) => sum + size, 0);
+  if (expected !== length) throw corrupt(`the weights have ${length} bytes, but model.json says ${expected}`);
 }
 
 function parseModelJson(bytes: Uint8Array): ModelJson {

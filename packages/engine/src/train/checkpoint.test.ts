@@ -1,0 +1,69 @@
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { initEngine } from "../runtime/init.ts";
+import { fileCheckpoint } from "./checkpoint.ts";
+import { fit } from "./fit.ts";
+import { blobs, tinyModel } from "./testing.ts";
+import type { FitOptions } from "./types.ts";
+
+beforeAll(() => initEngine());
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "whittle-checkpoint-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const train = (options: Partial<FitOptions>) =>
+  fit(tinyModel(), { ...blobs(64, 1), epochs: 2, batchSize: 16, ...options });
+
+describe("fileCheckpoint", () => {
+  it("brings back what was saved, and is nothing before", async () => {
+    const hooks = fileCheckpoint(join(folder, "job", "checkpoint"));
+    expect(await hooks.load()).toBeUndefined();
+    await train({ checkpoint: hooks });
+    const loaded = await hooks.load();
+    expect(loaded).toMatchObject({ epoch: 2, batch: 0, step: 8 });
+    expect(loaded?.weights["hidden/kernel"]).toEqual({ shape: [2, 8], data: expect.any(Float32Array) });
+    expect(Object.keys(loaded?.slots ?? {})).toContain("logits/bias/square");
+    expect(await readdir(join(folder, "job"))).toEqual(["checkpoint"]);
+  });
+
+  it("ends at once when the training was already finished", async () => {
+    const hooks = fileCheckpoint(join(folder, "checkpoint"));
+    const first = await train({ checkpoint: hooks });
+    const again = await train({ checkpoint: hooks, onBatch: () => expect.unreachable("no step is left") });
+    expect(again.epochs).toEqual(first.epochs);
+  });
+
+  it("is saved between epochs as often as asked", async () => {
+    let saves = 0;
+    const hooks = {
+      load: () => Promise.resolve(undefined),
+      save: () => Promise.resolve(void (saves += 1)),
+    };
+    await train({ checkpoint: { ...hooks, everySeconds: 0 } });
+    expect(saves).toBe(2 * 4 + 2);
+    saves = 0;
+    await train({ checkpoint: hooks });
+    expect(saves).toBe(2);
+  });
+
+  it("says which file is damaged", async () => {
+    const path = join(folder, "checkpoint");
+    await writeFile(path, "not a checkpoint");
+    await expect(fileCheckpoint(path).load()).rejects.toMatchObject({
+      code: "corrupt",
+      message: expect.stringContaining(path),
+    });
+  });
+
+  it("is refused by a training with another optimizer", async () => {
+    const hooks = fileCheckpoint(join(folder, "checkpoint"));
+    await train({ checkpoint: hooks, epochs: 1 });
+    const other = train({ checkpoint: hooks, optimizer: { type: "momentum" } });
+    await expect(other).rejects.toMatchObject({ code: "corrupt" });
+  });
+});
