@@ -8,6 +8,7 @@ import {
   type NewJobEvent,
 } from "@whittle/contracts";
 import type { ArtifactStore } from "@whittle/store";
+import { z } from "zod";
 import { catalog } from "./catalog.ts";
 import { runners } from "./generated/runners.ts";
 import { abortError, stopIfAborted, type JobContext, type JobOutcome } from "./shared/context.ts";
@@ -19,7 +20,7 @@ export interface JobHost {
   store: ArtifactStore;
   /** Stops the job; an AppError as its reason is what the job fails with, else `cancelled`. */
   signal: AbortSignal;
-  emit(event: NewJobEvent): void;
+  emit: (event: NewJobEvent) => void;
   /** An empty folder of this job's own. */
   workDir: string;
   /** Folders that hold data sets, looked in before the usual places. */
@@ -56,9 +57,11 @@ export async function runJob(envelope: JobEnvelope, host: JobHost): Promise<JobR
   }
 }
 
+const fields = z.record(z.string(), z.unknown());
+
 /** Parses the parameters and puts digests in the place of names, so that they say the same for ever. */
 async function resolveModels(definition: JobDefinition, raw: unknown, store: ArtifactStore): Promise<unknown> {
-  const params = parse(definition.params, raw, `A ${definition.kind} job`, "params") as Record<string, unknown>;
+  const params = fields.parse(parse(definition.params, raw, `A ${definition.kind} job`, "params"));
   const resolved = await Promise.all(
     modelReferences(definition, params).map(async ({ param, reference }) => {
       const { digest } = await store.resolve(reference);

@@ -23,8 +23,8 @@ export interface KindUnderTest {
 export interface JobBench {
   store: ArtifactStore;
   /** Runs a job; its output is named after `id`. */
-  run(kind: string, params: Record<string, unknown>, options?: RunOptions): Promise<JobResult>;
-  close(): Promise<void>;
+  run: (kind: string, params: Record<string, unknown>, options?: RunOptions) => Promise<JobResult>;
+  close: () => Promise<void>;
 }
 
 interface RunOptions {

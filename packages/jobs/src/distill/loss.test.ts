@@ -1,21 +1,19 @@
 import { readFile } from "node:fs/promises";
 import { initEngine, tf } from "@whittle/engine";
 import { beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { distillationLoss } from "./loss.ts";
 
-interface TorchCase {
-  temperature: number;
-  alpha: number;
-  loss: number;
-  gradient: number[][];
-}
-
-const torch = JSON.parse(await readFile(new URL("fixtures/torch-distillation.json", import.meta.url), "utf8")) as {
-  teacher: number[][];
-  student: number[][];
-  labels: number[];
-  cases: TorchCase[];
-};
+const rows = z.array(z.array(z.number()));
+const fixture = z.object({
+  teacher: rows,
+  student: rows,
+  labels: z.array(z.number()),
+  cases: z.array(z.object({ temperature: z.number(), alpha: z.number(), loss: z.number(), gradient: rows })),
+});
+const torch = fixture.parse(
+  JSON.parse(await readFile(new URL("fixtures/torch-distillation.json", import.meta.url), "utf8")),
+);
 
 describe("distillationLoss", () => {
   beforeAll(async () => {
@@ -41,9 +39,9 @@ describe("distillationLoss", () => {
   it.each(torch.cases)("gives torch's loss and gradient at T = $temperature, alpha = $alpha", (expected) => {
     const teacher = tf.tensor2d(torch.teacher);
     const labels = tf.tensor1d(torch.labels, "int32");
-    const { value, grad } = tf.valueAndGrad((student) =>
-      distillationLoss(student as tf.Tensor2D, teacher, labels, expected),
-    )(tf.tensor2d(torch.student));
+    const { value, grad } = tf.valueAndGrad((student) => distillationLoss(student, teacher, labels, expected))(
+      tf.tensor2d(torch.student),
+    );
     expect(value.dataSync()[0]).toBeCloseTo(expected.loss, 4);
     const gradient = Array.from(grad.dataSync());
     for (const [i, g] of expected.gradient.flat().entries()) expect(gradient[i]).toBeCloseTo(g, 5);

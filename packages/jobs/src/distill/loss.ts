@@ -18,15 +18,19 @@ export interface DistillationOptions {
  * @param labels class indices, int32 [batch].
  */
 export function distillationLoss(
-  student: tf.Tensor2D,
-  teacher: tf.Tensor2D,
-  labels: tf.Tensor1D,
+  student: tf.Tensor,
+  teacher: tf.Tensor,
+  labels: tf.Tensor,
   { temperature, alpha }: DistillationOptions,
 ): tf.Scalar {
   return tf.tidy(() => {
-    const hard = tf.oneHot(labels, student.shape[1]).mul(tf.logSoftmax(student)).sum(1).neg();
-    const teacherLog = tf.logSoftmax(teacher.div<tf.Tensor2D>(temperature));
-    const studentLog = tf.logSoftmax(student.div<tf.Tensor2D>(temperature));
+    const hard = tf
+      .oneHot(labels, student.shape.at(-1) ?? 0)
+      .mul(tf.logSoftmax(student))
+      .sum(1)
+      .neg();
+    const teacherLog = tf.logSoftmax(teacher.div(temperature));
+    const studentLog = tf.logSoftmax(student.div(temperature));
     const soft = teacherLog.exp().mul(teacherLog.sub(studentLog)).sum(1);
     return hard
       .mul(alpha)

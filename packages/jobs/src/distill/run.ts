@@ -18,7 +18,7 @@ export async function run(params: DistillParams, context: JobContext): Promise<J
   const config = classifierConfig(params, data, teacher.manifest.config.preprocessing);
   const tensors = trainingTensors(data, config.preprocessing, params.validationSplit);
   const student = buildClassifier(params, data, params.seed);
-  let answers: tf.Tensor2D | undefined;
+  let answers: tf.Tensor | undefined;
   try {
     context.progress(0.05, "asking the teacher");
     answers = await teacherLogits(context, teacher, tensors.x);
@@ -36,16 +36,15 @@ export async function run(params: DistillParams, context: JobContext): Promise<J
 }
 
 /** The teacher's logits for every training sample, [n, classes], asked for once. */
-async function teacherLogits(context: JobContext, teacher: Artifact, x: tf.Tensor): Promise<tf.Tensor2D> {
+async function teacherLogits(context: JobContext, teacher: Artifact, x: tf.Tensor): Promise<tf.Tensor> {
   const model = await openTrainable(context, teacher);
   try {
-    return predict(model, x) as tf.Tensor2D;
+    return predict(model, x);
   } finally {
     model.dispose();
   }
 }
 
-function lossFrom(answers: tf.Tensor2D, options: DistillationOptions): LossFunction {
-  return ({ y, indices }, logits) =>
-    distillationLoss(logits as tf.Tensor2D, tf.gather(answers, indices), y as tf.Tensor1D, options);
+function lossFrom(answers: tf.Tensor, options: DistillationOptions): LossFunction {
+  return ({ y, indices }, logits) => distillationLoss(logits, tf.gather(answers, indices), y, options);
 }

@@ -1,11 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { magnitudeMask } from "./magnitude-mask.ts";
 
-const torch = JSON.parse(await readFile(new URL("fixtures/torch-prune.json", import.meta.url), "utf8")) as {
-  weights: number[][];
-  cases: { scope: "local" | "global"; amount: number; masks: number[][] }[];
-};
+const fixture = z.object({
+  weights: z.array(z.array(z.number())),
+  cases: z.array(
+    z.object({ scope: z.enum(["local", "global"]), amount: z.number(), masks: z.array(z.array(z.number())) }),
+  ),
+});
+const torch = fixture.parse(JSON.parse(await readFile(new URL("fixtures/torch-prune.json", import.meta.url), "utf8")));
 
 const masks = (...args: Parameters<typeof magnitudeMask>) => magnitudeMask(...args).map((mask) => Array.from(mask));
 const zeros = (mask: number[]) => mask.filter((keep) => keep === 0).length;

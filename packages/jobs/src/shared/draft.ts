@@ -4,6 +4,7 @@ import { modelWeights, saveModel, type tf } from "@whittle/engine";
 import { analyse, exportOnnx } from "@whittle/onnx";
 import { cpuInfo, measureLatency } from "@whittle/onnx/runtime";
 import type { Dataset } from "@whittle/zoo";
+import { z } from "zod";
 import { stopIfAborted, type JobContext, type JobOutcome } from "./context.ts";
 import { evaluateOnnx } from "./evaluation.ts";
 import { percent } from "./training.ts";
@@ -24,13 +25,15 @@ export interface Product {
   trainingSeconds?: number;
 }
 
+const modelJson = z.object({ modelTopology: z.unknown() });
+
 /** The files of a trainable model. */
 export async function exportTrainable(
   model: tf.LayersModel,
   { signature }: ModelConfig,
 ): Promise<Pick<Product, "files" | "onnx">> {
   const { topology, weights } = await saveModel(model);
-  const { modelTopology } = JSON.parse(new TextDecoder().decode(topology)) as { modelTopology: unknown };
+  const { modelTopology } = modelJson.parse(JSON.parse(new TextDecoder().decode(topology)));
   const onnx = exportOnnx({ topology: modelTopology, weights: modelWeights(model), signature });
   const files: ArtifactDraft["files"] = [
     { path: "model.json", role: "tfjs", mediaType: "application/json", bytes: topology },

@@ -1,0 +1,3 @@
+import { testJobKind } from "../testing.ts";
+
+testJobKind("quantize", { params: { model: "tiny-base", calibration: { samples: 64 } } });
