@@ -1,4 +1,6 @@
 import type { Clip } from "@whittle/contracts";
+import { compile } from "../compile/compile.ts";
+import { nativeBackend } from "../runtime/native.ts";
 import { tf } from "../tf.ts";
 import type { NamedVariable } from "../model-io/weights.ts";
 import { clipGradients } from "./clip.ts";
@@ -36,13 +38,18 @@ export interface StepParts {
   dropout: SeededDropout;
 }
 
-/** One training step: forward, loss, gradients, clipping, update, masks. */
-export function makeStep(parts: StepParts): Step {
-  return {
-    run: (inputs) => tf.tidy(() => trainStep(parts, inputs)),
-    compiled: false,
-    dispose: () => undefined,
-  };
+/**
+ * One training step: forward, loss, gradients, clipping, update, masks. On native TensorFlow it runs as one graph, unless `eager`
+ * asks for op by op; the results can then differ in the last bits.
+ * @throws AppError `unsupported` at the first run, when the loss or a layer does what a graph can't.
+ */
+export function makeStep(parts: StepParts, eager = false): Step {
+  const step = (inputs: StepInputs) => trainStep(parts, inputs);
+  if (eager || !nativeBackend()) {
+    return { run: (inputs) => tf.tidy(() => step(inputs)), compiled: false, dispose: () => undefined };
+  }
+  const compiled = compile(step);
+  return { run: compiled, compiled: true, dispose: compiled.dispose };
 }
 
 function trainStep(parts: StepParts, { seed, rate, keep, ...batch }: StepInputs): StepOutputs {

@@ -42,6 +42,8 @@ export interface FitOptions extends Omit<z.input<typeof trainingSettings>, "vali
   validation?: { x: tf.Tensor; y: Int32Array | tf.Tensor };
   /** Multiplied into the weight of that name (as in the weight manifest) before the first and after every step. */
   masks?: Record<string, tf.Tensor>;
+  /** Runs op by op even where a step could be compiled: for a loss that reads values. */
+  eager?: boolean;
   /** Honoured between steps; a checkpoint is saved first where there are hooks. */
   signal?: AbortSignal;
   onEpoch?: (point: EpochPoint) => void | Promise<void>;
