@@ -50,6 +50,17 @@ describe("a job's events", () => {
     expect(seen).toHaveLength(1);
   });
 
+  it("end, for who follows a job that was retried, with its last run", async () => {
+    const id = await rig.submit();
+    await rig.queue.cancel(id);
+    await rig.queue.retry(id);
+    await rig.work(succeed);
+    await rig.reaches(id, "completed");
+    const seen: unknown[] = [];
+    await rig.queue.subscribe(id, undefined, (event) => seen.push(event.type === "state" && event.state));
+    await vi.waitFor(() => expect(seen).toEqual(["waiting", "waiting", "running", "completed"]));
+  });
+
   it("of no job can't be read", async () => {
     await expect(rig.queue.events("nothing")).rejects.toMatchObject({ code: "not_found" });
     await expect(rig.queue.subscribe("nothing", undefined, () => {})).rejects.toMatchObject({ code: "not_found" });

@@ -36,6 +36,10 @@ export async function readEvents(
   return query.limit === undefined ? wanted : wanted.slice(0, query.limit);
 }
 
+export function isFinal(event: StoredJobEvent): boolean {
+  return event.type === "state" && ["completed", "failed", "cancelled"].includes(event.state);
+}
+
 type Listener = (event: StoredJobEvent) => void;
 
 interface Follower {
@@ -46,6 +50,7 @@ interface Follower {
 
 /** Followers of jobs' events: one Redis subscription for all; after an outage each goes on where it was. */
 export interface Followers {
+  /** Leaves out the end of a run after which the job was retried: the end that `listener` gets is the last. */
   follow(id: string, after: string | undefined, listener: Listener): () => void;
   close(): void;
 }
@@ -54,9 +59,11 @@ export function createFollowers(context: Context, subscriber: Redis): Followers 
   const followers = new Map<string, Set<Follower>>();
 
   const catchUp = async (id: string, follower: Follower): Promise<void> => {
-    for (const event of await readEvents(context, id, { after: follower.after })) {
+    const events = await readEvents(context, id, { after: follower.after });
+    for (const event of events) {
       if (!followers.get(id)?.has(follower)) return;
       follower.after = event.id;
+      if (isFinal(event) && event !== events.at(-1)) continue;
       follower.listener(event);
     }
   };

@@ -12,7 +12,7 @@ async function pages(query: ListQuery): Promise<string[][]> {
   for (let cursor = query.cursor, more = true; more; more = cursor !== undefined) {
     const page = await rig.queue.list({ ...query, cursor });
     found.push(page.jobs.map(({ id }) => id));
-    cursor = page.nextCursor;
+    cursor = page.cursor;
   }
   return found;
 }
@@ -27,7 +27,7 @@ describe("the list of jobs", () => {
     for (let i = 0; i < 7; i++) ids.push(await rig.submit());
     const first = await rig.queue.list({ limit: 3 });
     await rig.submit();
-    const rest = await pages({ limit: 3, cursor: first.nextCursor });
+    const rest = await pages({ limit: 3, cursor: first.cursor });
     expect([first.jobs.map(({ id }) => id), ...rest].flat()).toEqual(ids.toReversed());
     expect(rest.map((page) => page.length)).toEqual([3, 1]);
   });

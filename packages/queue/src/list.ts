@@ -9,21 +9,21 @@ export interface ListQuery {
   kind?: string | undefined;
   state?: JobState | undefined;
   limit: number;
-  /** `nextCursor` of the page before. */
+  /** `cursor` of the page before. */
   cursor?: string | undefined;
 }
 
 export interface JobPage {
   jobs: JobView[];
-  /** Absent on the last page. */
-  nextCursor?: string;
+  /** Where the next page begins; absent on the last one. */
+  cursor?: string;
 }
 
 /** Jobs, newest first; what is submitted while somebody pages does not move the pages. */
 export async function listJobs(context: Context, query: ListQuery): Promise<JobPage> {
   if (query.cursor !== undefined && !/^[0-9a-z]{26}$/.test(query.cursor)) {
-    const issues = [{ path: "cursor", message: "must be the nextCursor of the page before" }];
-    throw new AppError("invalid_request", "cursor is not valid: it must be the nextCursor of the page before", {
+    const issues = [{ path: "cursor", message: "must be the cursor of the page before" }];
+    throw new AppError("invalid_request", "cursor is not valid: it must be the cursor of the page before", {
       issues,
     });
   }
@@ -33,7 +33,7 @@ export async function listJobs(context: Context, query: ListQuery): Promise<JobP
     for (const view of await views(context, query, ids)) {
       if (query.state !== undefined && view.state !== query.state) continue;
       const last = jobs.at(-1);
-      if (jobs.length === query.limit && last) return { jobs, nextCursor: last.id };
+      if (jobs.length === query.limit && last) return { jobs, cursor: last.id };
       jobs.push(view);
     }
     cursor = ids.at(-1);

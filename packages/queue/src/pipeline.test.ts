@@ -28,17 +28,20 @@ const diamond = [
   { step: "root", kind: "make" },
 ];
 
-describe("planning a pipeline", () => {
-  const plan = (steps: unknown[]) => planPipeline(catalog, pipelineRequest.parse({ steps }));
-  const issuesOf = (steps: unknown[]) => {
-    try {
-      plan(steps);
-    } catch (error) {
-      return error instanceof AppError ? error.issues : error;
-    }
-    return [];
-  };
+function plan(steps: unknown[]) {
+  return planPipeline(catalog, pipelineRequest.parse({ steps }));
+}
 
+function issuesOf(steps: unknown[]): unknown {
+  try {
+    plan(steps);
+  } catch (error) {
+    return error instanceof AppError ? error.issues : error;
+  }
+  return [];
+}
+
+describe("planning a pipeline", () => {
   it("puts each step after those it takes from", () => {
     expect(plan(diamond).map(({ step }) => step)).toEqual(["root", "left", "right", "last"]);
   });
@@ -93,14 +96,12 @@ describe("a pipeline", () => {
 
   it("runs steps that only share an input at the same time", async () => {
     const { jobs } = await rig.pipeline(diamond);
-    let meet = (): void => {};
-    const both = new Promise<void>((resolve) => (meet = resolve));
     let there = 0;
     await rig.work(
       async (envelope) => {
         if (["left", "right"].includes(envelope.pipeline?.step ?? "")) {
-          if (++there === 2) meet();
-          await both;
+          there++;
+          await vi.waitUntil(() => there === 2, { timeout: 10_000 });
         }
         return resultOf(envelope);
       },
