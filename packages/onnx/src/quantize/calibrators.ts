@@ -63,22 +63,21 @@ const mse: Calibrator = (histogram, range) => {
   return candidates.reduce((best, each) => (each.error < best.error ? each : best)).candidate;
 };
 
-/** Gives each empty bin a little of the others' mass, so that the divergence stays finite. */
-function smooth(distribution: Float64Array): Float64Array | undefined {
-  const total = sum(distribution);
-  const filled = distribution.filter((each) => each !== 0).length;
-  const empty = distribution.length - filled;
-  if (filled === 0) return undefined;
+/** Gives each empty bin a ten-thousandth of a count, taken from the others, so that the divergence stays finite; then adds up to 1. */
+function smooth(counts: Float64Array): Float64Array {
   const epsilon = 1e-4;
-  const taken = (epsilon * empty) / filled;
-  return distribution.map((each) => (each === 0 ? epsilon : each / total - taken));
+  const filled = counts.filter((each) => each !== 0).length;
+  const taken = (epsilon * (counts.length - filled)) / filled;
+  const total = sum(counts);
+  return counts.map((each) => (each === 0 ? epsilon : each - taken) / total);
 }
 
-/** KL(p || q) of two distributions that need not be normalized; infinite where it is not defined. */
+/** KL(p || q); infinite where it is not defined. */
 function divergence(p: Float64Array, q: Float64Array): number {
-  const [smoothP, smoothQ] = [smooth(p), smooth(q)];
-  if (!smoothP || !smoothQ || [...smoothP, ...smoothQ].some((each) => each <= 0)) return Infinity;
-  return sum(smoothP.map((each, at) => each * Math.log(each / (smoothQ[at] ?? 1))));
+  const smoothQ = smooth(q);
+  const terms = smooth(p).map((each, at) => each * Math.log(each / (smoothQ[at] ?? 0)));
+  const result = sum(terms);
+  return Number.isNaN(result) ? Infinity : result;
 }
 
 /** A slice merged to {@link ENTROPY_BINS} bins and spread again over those of its bins where `p` has anything. */

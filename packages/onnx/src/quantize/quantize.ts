@@ -8,13 +8,18 @@ import { calibrate, type CalibrationData } from "./calibrate.ts";
 import { planQuantization, type QuantizationPlan } from "./plan.ts";
 import { rewriteAsQdq } from "./rewrite.ts";
 
-const settings = z.object({
-  bits: z.int().min(1).max(8).default(8),
-  granularity: z.enum(["channel", "tensor"]).default("channel"),
-  scheme: z.enum(["symmetric", "affine"]).default("symmetric"),
-  calibrator: z.enum(["minmax", "percentile", "mse", "entropy"]).default("minmax"),
-  reduceRange: z.boolean().optional(),
-});
+const settings = z
+  .object({
+    bits: z.int().min(1).max(8).default(8),
+    granularity: z.enum(["channel", "tensor"]).default("channel"),
+    scheme: z.enum(["symmetric", "affine"]).default("symmetric"),
+    calibrator: z.enum(["minmax", "percentile", "mse", "entropy"]).default("minmax"),
+    reduceRange: z.boolean().optional(),
+  })
+  .refine(({ bits, scheme }) => bits > 1 || scheme === "symmetric", {
+    path: ["bits"],
+    error: "must be 2 to 8 with affine weights: of two levels one is zero, so every weight of one sign would be lost",
+  });
 
 export interface QuantizeOptions extends z.input<typeof settings> {
   calibration: CalibrationData;
