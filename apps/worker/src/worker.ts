@@ -1,4 +1,6 @@
 import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { toAppError } from "@whittle/contracts";
 import { createConsumer, type Consumer } from "@whittle/queue";
 import { openStore } from "@whittle/store";
 import pino, { type Logger } from "pino";
@@ -29,17 +31,34 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
     concurrency: config.concurrency,
     worker: { id, host: hostname(), pid: process.pid, backend, datasets },
     execute: createExecute({ ...config, env, log }),
-    onError: (error) => log.warn({ err: error }, "queue"),
+    onError: warnOnce(log),
   });
   await consumer.start();
   log.info({ id, kinds: config.kinds, concurrency: config.concurrency, backend, datasets }, "takes jobs");
-  return { close: () => leave(consumer, log) };
+  return { close: () => leave(consumer, config, log) };
 }
 
-async function leave(consumer: Consumer, log: Logger): Promise<void> {
+const lastWordsMs = 5000;
+
+/** Without Redis a worker can't hand its jobs back and would wait for ever; others take them when its claims lapse. */
+async function leave(consumer: Consumer, { drainMs, graceMs }: WorkerConfig, log: Logger): Promise<void> {
   log.info("leaves: takes no more jobs");
-  await consumer.close();
-  log.info("has left");
+  const limit = sleep(drainMs + graceMs + lastWordsMs, "late", { ref: false });
+  if ((await Promise.race([consumer.close(), limit])) === "late") log.warn("leaves without Redis");
+  else log.info("has left");
+}
+
+const repeatMs = 30_000;
+
+/** While Redis is away the same error comes many times a second; it is written once, and again after {@link repeatMs}. */
+function warnOnce(log: Logger): (error: unknown) => void {
+  const last = new Map<string, number>();
+  return (error) => {
+    const { message } = toAppError(error);
+    if (Date.now() - (last.get(message) ?? 0) < repeatMs) return;
+    last.set(message, Date.now());
+    log.warn({ err: error }, "queue");
+  };
 }
 
 function childEnv({ childEnv: inherited, threads }: WorkerConfig): Record<string, string | undefined> {
