@@ -104,11 +104,23 @@ export const earlyStopping = z.strictObject({
 
 /** Everything about a training but the model, the data and the loss. Job kinds that train spread `trainingSettings.shape`. */
 export const trainingSettings = z.strictObject({
-  epochs: z.int().min(1, "epochs must be at least 1").max(10_000, "epochs must be at most 10000").default(5),
-  batchSize: z.int().min(1, "batchSize must be at least 1").max(65_536, "batchSize must be at most 65536").default(128),
-  optimizer: optimizer.prefault({ type: "adam" }),
-  schedule: schedule.prefault({ type: "constant" }),
-  clip: clip.default({}),
+  epochs: z
+    .int()
+    .min(1, "epochs must be at least 1")
+    .max(10_000, "epochs must be at most 10000")
+    .default(5)
+    .meta({ description: "How often all training samples are gone through." }),
+  batchSize: z
+    .int()
+    .min(1, "batchSize must be at least 1")
+    .max(65_536, "batchSize must be at most 65536")
+    .default(128)
+    .meta({ description: "Samples of one step." }),
+  optimizer: optimizer.prefault({ type: "adam" }).meta({ description: "How the weights follow the gradients." }),
+  schedule: schedule
+    .prefault({ type: "constant" })
+    .meta({ description: "How the learning rate changes over the training." }),
+  clip: clip.default({}).meta({ description: "Limits on the gradients; none unless given." }),
   validationSplit: z
     .number()
     .min(0, "validationSplit must be at least 0")

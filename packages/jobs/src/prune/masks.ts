@@ -45,7 +45,7 @@ export function assertZeros(weights: ModelWeights, masks: Masks): void {
 /** The share of all the weights under masks that is cut. */
 export function sparsityOf(masks: Masks): number {
   const all = Object.values(masks);
-  const kept = all.reduce((sum, mask) => sum + mask.reduce((a, b) => a + b, 0), 0);
+  const zeros = all.reduce((sum, mask) => sum + mask.reduce((n, keep) => n + 1 - keep, 0), 0);
   const count = all.reduce((sum, { length }) => sum + length, 0);
-  return count === 0 ? 0 : 1 - kept / count;
+  return count === 0 ? 0 : zeros / count;
 }
