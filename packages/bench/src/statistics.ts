@@ -8,8 +8,8 @@ export function percentile(values: readonly number[], p: number): number {
   if (values.length === 0) throw new RangeError("percentile of no values");
   const sorted = values.toSorted((a, b) => a - b);
   const position = ((sorted.length - 1) * p) / 100;
-  const below = sorted[Math.floor(position)] as number;
-  const above = sorted[Math.ceil(position)] as number;
+  const below = sorted[Math.floor(position)] ?? Number.NaN;
+  const above = sorted[Math.ceil(position)] ?? Number.NaN;
   return below + (above - below) * (position - Math.floor(position));
 }
 

@@ -1,0 +1,91 @@
+import { initEngine, tf } from "@whittle/engine";
+import { loadDataset, toFloat } from "@whittle/zoo";
+import { atLeast, told, type Bench, type Check } from "../../bench.ts";
+import { geometricMean, median } from "../../statistics.ts";
+import { cases, type TrainCase } from "./cases.ts";
+import { trainStock, trainWhittle, type Samples } from "./tfjs.ts";
+import { startTorch, type Torch } from "./torch.ts";
+
+/** Samples per second of one round, by side. */
+type Round = Record<string, number>;
+
+/** What Whittle is held against, with the least ratio of a case and of the geometric mean over all cases. */
+const rivals = [
+  { side: "stock", least: null, mean: 5 },
+  { side: "torch", least: null, mean: null },
+  { side: "torch-fused", least: 0.9, mean: 1.2 },
+];
+
+/**
+ * Trains the same models on the same samples with Whittle, stock tfjs and, where `WHITTLE_BENCH_PYTHON` (or python3) has torch, PyTorch;
+ * in turns within each round. A ratio is taken within its round, then the median over the rounds.
+ */
+export const bench: Bench = async ({ rounds, only = "", say }) => {
+  const { version, threads } = await initEngine({ warn: say });
+  const data = await samples();
+  const torch = await startTorch(process.env["WHITTLE_BENCH_PYTHON"] ?? "python3", data);
+  say(
+    `TensorFlow ${version}, ${threads} threads; ${torch ? `PyTorch ${torch.version}` : "no PyTorch: python3 has no torch"}`,
+  );
+  const results = new Map<string, Round[]>();
+  try {
+    for (let round = 0; round < rounds; round++) {
+      for (const trainCase of cases.filter(({ name }) => name.includes(only))) {
+        const rates = await measure(trainCase, data, torch);
+        results.set(trainCase.name, [...(results.get(trainCase.name) ?? []), rates]);
+        say(`round ${round + 1}/${rounds} ${trainCase.name.padEnd(16)} ${describe(rates)}`);
+      }
+    }
+  } finally {
+    await torch?.close();
+    data.x.dispose();
+  }
+  return summarize(results);
+};
+
+async function samples(): Promise<Samples> {
+  const count = Math.max(...cases.map((trainCase) => trainCase.samples));
+  const dataset = await loadDataset("fashion-mnist", { limit: { train: count, test: 1 } });
+  const x = tf.tensor4d(toFloat(dataset.train, dataset.preprocessing), [count, 28, 28, 1]);
+  return { x, y: dataset.train.y };
+}
+
+async function measure(trainCase: TrainCase, data: Samples, torch: Torch | undefined): Promise<Round> {
+  const rates: Round = { whittle: await trainWhittle(trainCase, data), stock: await trainStock(trainCase, data) };
+  if (torch) {
+    rates["torch"] = await torch.train(trainCase, false);
+    rates["torch-fused"] = await torch.train(trainCase, true);
+  }
+  return rates;
+}
+
+function describe(rates: Round): string {
+  return Object.entries(rates)
+    .map(([side, rate]) => `${side} ${Math.round(rate).toLocaleString("en")}/s`)
+    .join("  ");
+}
+
+function summarize(results: Map<string, Round[]>): Check[] {
+  const checks: Check[] = [];
+  for (const [name, rounds] of results)
+    checks.push(told(`train/${name}/samples-per-second`, median(rounds.map(({ whittle = 0 }) => whittle))));
+  for (const { side, least, mean } of rivals) {
+    const ratios = [...results].flatMap(([name, rounds]) => {
+      const values = rounds.flatMap((rates) => ratioTo(rates, side));
+      return values.length === 0 ? [] : [{ name, ratio: median(values) }];
+    });
+    if (ratios.length === 0) continue;
+    for (const { name, ratio } of ratios) checks.push(check(`train/${name}/vs-${side}`, ratio, least));
+    checks.push(check(`geomean/vs-${side}`, geometricMean(ratios.map(({ ratio }) => ratio)), mean));
+  }
+  return checks;
+}
+
+function ratioTo({ whittle = Number.NaN, ...rates }: Round, side: string): number[] {
+  const rate = rates[side];
+  return rate === undefined ? [] : [whittle / rate];
+}
+
+function check(name: string, value: number, target: number | null): Check {
+  return target === null ? told(name, value) : atLeast(name, value, target);
+}
