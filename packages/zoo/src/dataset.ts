@@ -52,7 +52,9 @@ export function assemble(contract: DatasetContract, splits: Splits, limit: Sampl
 
 /** What models see: x scale + offset, samples one after the other. */
 export function toFloat(split: Split, { scale, offset }: Preprocessing): Float32Array {
-  return Float32Array.from(split.x, (value) => value * scale + offset);
+  const floats = new Float32Array(split.x.length);
+  for (let at = 0; at < floats.length; at++) floats[at] = (split.x[at] ?? 0) * scale + offset;
+  return floats;
 }
 
 function checkSplit(contract: DatasetContract, part: "train" | "test", { x, y, count }: Split): void {

@@ -87,7 +87,7 @@ export function parseIdx(bytes: Uint8Array, path: string): IdxArray {
   if (bytes.length - header !== size) {
     throw corrupt(path, `has ${bytes.length - header} values, but its header says ${shape.join(" x ")} = ${size}`);
   }
-  return { shape, values: bytes.subarray(header) };
+  return { shape, values: new Uint8Array(bytes.buffer, bytes.byteOffset + header, size) };
 }
 
 function corrupt(path: string, problem: string, cause?: unknown): AppError {
