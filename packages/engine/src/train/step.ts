@@ -49,7 +49,7 @@ export function makeStep(parts: StepParts, eager = false): Step {
     return { run: (inputs) => tf.tidy(() => step(inputs)), compiled: false, dispose: () => undefined };
   }
   const compiled = compile(step);
-  return { run: compiled, compiled: true, dispose: compiled.dispose };
+  return { run: compiled, compiled: true, dispose: () => compiled.dispose() };
 }
 
 function trainStep(parts: StepParts, { seed, rate, keep, ...batch }: StepInputs): StepOutputs {
