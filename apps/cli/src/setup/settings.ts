@@ -1,7 +1,9 @@
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+
+const root = fileURLToPath(new URL("../../../..", import.meta.url));
 
 const schema = z
   .object({
@@ -14,7 +16,7 @@ const schema = z
     WHITTLE_DATA_DIR: z.string().optional(),
   })
   .transform((env) => ({
-    root: fileURLToPath(new URL("../../../..", import.meta.url)),
+    root,
     /** Downloads and builds that all checkouts of this user share. */
     cacheDir: env.WHITTLE_CACHE_DIR ?? join(env.XDG_CACHE_HOME, "whittle"),
     /** Which build of TensorFlow to take; by default CUDA where a GPU is seen. */
@@ -22,7 +24,7 @@ const schema = z
     /** A folder with libtensorflow that the user has put there. */
     tensorflowLibDir: env.TENSORFLOW_LIB_DIR,
     redisUrl: env.REDIS_URL,
-    store: env.WHITTLE_STORE,
+    store: env.WHITTLE_STORE.includes("://") ? env.WHITTLE_STORE : resolve(root, env.WHITTLE_STORE),
     dataDir: env.WHITTLE_DATA_DIR,
   }));
 

@@ -6,14 +6,15 @@ import { AppError } from "@whittle/contracts";
 import { nvidiaGpus } from "../gpu.ts";
 import type { Settings } from "../settings.ts";
 import { libraries } from "./binding.ts";
+import { hasPip } from "./pip.ts";
 import { cpuFromTarball, tarballVersion } from "./tarball.ts";
-import { cpuFromPip, cpuFromPyPI, cudaFromPip, hasPip, wheelVersion } from "./wheel.ts";
+import { cpuFromPip, cpuFromPyPI, cudaFromPip, wheelVersion } from "./wheel.ts";
 
 /** One TensorFlow: the folder that keeps it, and the ways to fill that folder with `lib` and `include`, best first. */
 export interface Build {
   name: string;
   folder: string;
-  ways: { name: string; fill(folder: string): Promise<void> }[];
+  ways: { name: string; size: string; fill(folder: string): Promise<void> }[];
   /** Where the binding looks for the libraries, when that is not `lib` beside it. */
   rpath?: string;
 }
@@ -26,11 +27,11 @@ export async function buildsFor(settings: Settings): Promise<Build[]> {
   if (settings.tensorflowLibDir !== undefined) builds.push(await givenBuild(settings.tensorflowLibDir, inCache));
   const wantsCuda = settings.tensorflowBuild ? settings.tensorflowBuild === "cuda" : (await nvidiaGpus()).length > 0;
   if (wantsCuda) {
-    const ways = [{ name: "with pip (3 GB)", fill: cudaFromPip }];
+    const ways = [{ name: "pip", size: "3 GB", fill: cudaFromPip }];
     builds.push({ name: `TensorFlow ${wheelVersion} for CUDA`, folder: inCache(`${wheelVersion}-cuda`), ways });
   }
-  const pip = { name: "with pip (270 MB)", fill: cpuFromPip };
-  const pypi = { name: "from pypi.org (270 MB)", fill: cpuFromPyPI };
+  const pip = { name: "pip", size: "270 MB", fill: cpuFromPip };
+  const pypi = { name: "pypi.org", size: "270 MB", fill: cpuFromPyPI };
   builds.push(
     {
       name: `TensorFlow ${wheelVersion}`,
@@ -40,7 +41,7 @@ export async function buildsFor(settings: Settings): Promise<Build[]> {
     {
       name: `libtensorflow ${tarballVersion}`,
       folder: inCache(`${tarballVersion}-cpu`),
-      ways: [{ name: "from storage.googleapis.com", fill: cpuFromTarball }],
+      ways: [{ name: "storage.googleapis.com", size: "150 MB", fill: cpuFromTarball }],
     },
   );
   return builds;
@@ -59,5 +60,10 @@ async function givenBuild(given: string, inCache: (name: string) => string): Pro
     await symlink(include, join(folder, "include"));
   };
   const name = `TENSORFLOW_LIB_DIR (${given})`;
-  return { name, folder: inCache(`given-${key}`), ways: [{ name: "as it is", fill }], rpath: libraryFolder };
+  return {
+    name,
+    folder: inCache(`given-${key}`),
+    ways: [{ name: "your folder", size: "nothing to fetch", fill }],
+    rpath: libraryFolder,
+  };
 }

@@ -49,7 +49,7 @@ async function candidates(settings: Settings, linked: string | undefined): Promi
 async function make(build: Build, root: string, say: (what: string) => void): Promise<void> {
   const failures: string[] = [];
   for (const way of build.ways) {
-    say(`${build.name} ${way.name} into ${build.folder}`);
+    say(`${build.name} from ${way.name} (${way.size}) into ${build.folder}`);
     try {
       await makeFolder(build.folder, async (folder) => {
         await way.fill(folder);

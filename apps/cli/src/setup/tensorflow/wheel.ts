@@ -7,12 +7,9 @@ import { AppError } from "@whittle/contracts";
 import { z } from "zod";
 import { command } from "../command.ts";
 import { download, fetchJson } from "../download.ts";
-import { canInstallPackages, installPackages } from "../system-packages.ts";
+import { pip } from "./pip.ts";
 
 export const wheelVersion = "2.21.0";
-
-/** Only the shared libraries of a wheel are used, never its Python: the wheel for any Python will do, and 3.11's is tried first. */
-const pythons = ["3.11", "3.12", "3.13"];
 
 /** SHA-256 of the wheels that were tried. Others are trusted as far as the index's own checksums, and tested by computing. */
 const knownWheels: Record<string, string> = {
@@ -23,27 +20,14 @@ const knownWheels: Record<string, string> = {
 /** Headers that the binding includes, directly or not. */
 const headers = ["tensorflow/c/", "tensorflow/core/platform/ctstring", "tsl/platform/ctstring", "xla/tsl/c/"];
 
-const pip = ["-m", "pip", "--disable-pip-version-check", "--no-input", "--retries", "1", "--timeout", "10"];
-
 /** PyPI has no `tensorflow-cpu` for arm64: there `tensorflow` is the CPU build. */
 const cpuPackage = process.arch === "arm64" ? "tensorflow" : "tensorflow-cpu";
 const machine = process.arch === "arm64" ? "aarch64" : "x86_64";
 
 /** Puts `lib` and `include` of the CPU build into `folder`, from the index that pip is set up for. */
 export async function cpuFromPip(folder: string): Promise<void> {
-  await requirePip();
   const scratch = await mkdtemp(join(folder, "download-"));
-  await eachPython((python) =>
-    command("python3", [
-      ...pip,
-      "download",
-      "--no-deps",
-      ...wheelFor(python),
-      "-d",
-      scratch,
-      `${cpuPackage}==${wheelVersion}`,
-    ]),
-  );
+  await pip("download", ["--no-deps", "--dest", scratch, `${cpuPackage}==${wheelVersion}`], 600);
   const [wheel] = await readdir(scratch);
   await unpackWheel(join(scratch, wheel ?? ""), folder);
   await rm(scratch, { recursive: true });
@@ -69,47 +53,9 @@ export async function cpuFromPyPI(folder: string): Promise<void> {
  * other by paths relative to themselves.
  */
 export async function cudaFromPip(folder: string): Promise<void> {
-  await requirePip();
-  const target = ["--target", join(folder, "site")];
-  await eachPython((python) =>
-    command("python3", [...pip, "install", ...target, ...wheelFor(python), `tensorflow[and-cuda]==${wheelVersion}`], {
-      timeoutSeconds: 3600,
-    }),
-  );
+  await pip("install", ["--target", join(folder, "site"), `tensorflow[and-cuda]==${wheelVersion}`], 3600);
   await symlink("site/tensorflow", join(folder, "lib"));
   await symlink("site/tensorflow/include", join(folder, "include"));
-}
-
-async function eachPython(attempt: (python: string) => Promise<string>): Promise<void> {
-  const failures: unknown[] = [];
-  for (const python of pythons) {
-    try {
-      await attempt(python);
-      return;
-    } catch (error) {
-      failures.push(error);
-      if (/connection|resolve|timed out/i.test(String(error))) break; // The next one would fail alike.
-    }
-  }
-  throw failures[0];
-}
-
-function wheelFor(python: string): string[] {
-  const platforms = ["2_17", "2_27", "2_28"].map((glibc) => `--platform=manylinux_${glibc}_${machine}`);
-  return ["--only-binary=:all:", `--python-version=${python}`, "--implementation=cp", ...platforms];
-}
-
-export function hasPip(): Promise<boolean> {
-  return command("python3", ["-m", "pip", "--version"]).then(
-    () => true,
-    () => false,
-  );
-}
-
-async function requirePip(): Promise<void> {
-  if (await hasPip()) return;
-  if (!(await canInstallPackages())) throw new AppError("unavailable", "there is no pip: apt-get install python3-pip");
-  await installPackages("python3-pip");
 }
 
 /** A wheel is a zip; Node reads none, and Python is given on the machines that this runs on. */

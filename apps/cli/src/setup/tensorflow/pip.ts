@@ -1,0 +1,57 @@
+import { AppError } from "@whittle/contracts";
+import { z } from "zod";
+import { command } from "../command.ts";
+import { canInstallPackages, installPackages } from "../system-packages.ts";
+
+/** Only shared libraries are used, never Python code, so the files for any Python will do; 3.11's are asked for first. */
+const pythons = ["3.11", "3.12", "3.13"];
+
+const architecture = process.arch === "arm64" ? "aarch64" : "x86_64";
+
+/**
+ * Runs `pip <verb>` with the machine's own index configuration, for one Python after another until the index has the files.
+ * @throws AppError `unavailable` when pip is missing and can't be installed, or finds nothing.
+ */
+export async function pip(verb: "download" | "install", args: string[], timeoutSeconds: number): Promise<void> {
+  await requirePip();
+  const failures: AppError[] = [];
+  for (const [index, python] of pythons.entries()) {
+    const patience = ["--retries", index === 0 ? "1" : "0", "--timeout", "10"];
+    const common = ["-m", "pip", "--disable-pip-version-check", "--no-input", ...patience, verb];
+    try {
+      await command("python3", [...common, ...filesFor(python), ...args], { timeoutSeconds });
+      return;
+    } catch (error) {
+      failures.push(explain(error));
+      if (failures.at(-1)?.code === "timeout") break; // The others would wait as long.
+    }
+  }
+  throw failures[0] ?? new AppError("internal", "no Python to ask for");
+}
+
+export function hasPip(): Promise<boolean> {
+  return command("python3", ["-m", "pip", "--version"]).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function requirePip(): Promise<void> {
+  if (await hasPip()) return;
+  if (!(await canInstallPackages())) throw new AppError("unavailable", "there is no pip (apt-get install python3-pip)");
+  await installPackages("python3-pip");
+}
+
+function filesFor(python: string): string[] {
+  const platforms = ["2_17", "2_27", "2_28"].map((glibc) => `--platform=manylinux_${glibc}_${architecture}`);
+  return ["--only-binary=:all:", `--python-version=${python}`, "--implementation=cp", ...platforms];
+}
+
+/** pip's last line says "no matching distribution" also when it has reached no index. */
+function explain(error: unknown): AppError {
+  const { cause, message } = z.object({ cause: z.unknown(), message: z.string() }).parse(error);
+  const { data } = z.object({ stderr: z.string() }).safeParse(cause);
+  if (data && /timed out/i.test(data.stderr)) return new AppError("timeout", "pip's index does not answer", { cause });
+  const unreached = data && /NewConnectionError|NameResolutionError/.test(data.stderr);
+  return new AppError("unavailable", unreached ? `${message}; an index could not be reached` : message, { cause });
+}
