@@ -1,0 +1,46 @@
+import express, { type Express } from "express";
+import helmet from "helmet";
+import type { Logger } from "pino";
+import { errorHandler, noSuchPath } from "./errors.ts";
+import type { ServeMetrics } from "./metrics.ts";
+import type { ProtocolContext } from "./protocols/context.ts";
+import { openInference } from "./protocols/open-inference/routes.ts";
+import { tensorflowServing } from "./protocols/tensorflow/routes.ts";
+
+export interface AppOptions {
+  context: Omit<ProtocolContext, "readBody">;
+  metrics: ServeMetrics;
+  logger: Logger;
+  bodyLimit: number;
+  /** What is to be served and is not, with the reason. */
+  missing: () => string[];
+  version: string;
+}
+
+/** The HTTP side of the serving app: both protocols, health and metrics. */
+export function createApp({ context, metrics, logger, bodyLimit, missing, version }: AppOptions): Express {
+  const app = express();
+  const protocols: ProtocolContext = {
+    ...context,
+    readBody: express.raw({ type: () => true, limit: bodyLimit }),
+  };
+  app.set("etag", false);
+  app.use(helmet());
+  app.get("/healthz", (_request, response) => {
+    response.json({ status: "ok" });
+  });
+  app.get("/readyz", (_request, response) => {
+    const ready = context.isReady();
+    response.status(ready ? 200 : 503).json({ ready, missing: missing() });
+  });
+  app.get("/metrics", async (_request, response) => {
+    response.type(metrics.contentType).send(await metrics.text());
+  });
+  app.use("/v2", metrics.watch("open-inference"));
+  app.use("/v1", metrics.watch("tensorflow"));
+  app.use(openInference(protocols, { name: "whittle-serve", version }));
+  app.use(tensorflowServing(protocols));
+  app.use(noSuchPath);
+  app.use(errorHandler(logger, bodyLimit));
+  return app;
+}

@@ -1,0 +1,15 @@
+import type { RequestHandler } from "express";
+import type { ArtifactStore } from "@whittle/store";
+import type { Loader } from "../models/loader.ts";
+import type { Registry } from "../models/registry.ts";
+
+/** What the protocols work with. */
+export interface ProtocolContext {
+  store: ArtifactStore;
+  registry: Registry;
+  loader: Loader;
+  /** Whether the server can answer for everything that it is to serve. */
+  isReady: () => boolean;
+  /** Reads a whole body as bytes, within the limit. */
+  readBody: RequestHandler;
+}

@@ -1,0 +1,259 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { denseModel, twoInputModel } from "../../testing/models.ts";
+import { startServe, type TestServe } from "../../testing/server.ts";
+
+let serve: TestServe;
+beforeAll(async () => {
+  serve = await startServe({ bodyLimit: 4096 });
+  await serve.publish(denseModel(), "dense");
+  await serve.publish(denseModel([100, 200]), "dense");
+  await serve.store.setAlias("dense", "old", 1, { actor: "test" });
+  await serve.publish(twoInputModel(), "two");
+});
+afterAll(() => serve.remove());
+
+const x = { name: "x", shape: [1, 3], datatype: "FP32", data: [1, 2, 3] };
+
+describe("open inference protocol: about the server and its models", () => {
+  it.each(["/v2", "/v2/"])("names the server and its extensions at %s", async (path) => {
+    const { status, body } = await serve.get(path);
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      name: "whittle-serve",
+      version: expect.any(String),
+      extensions: ["binary_tensor_data", "model_repository"],
+    });
+  });
+
+  it("is live and ready", async () => {
+    expect(await serve.get("/v2/health/live")).toMatchObject({ status: 200, body: { live: true } });
+    expect(await serve.get("/v2/health/ready")).toMatchObject({ status: 200, body: { ready: true } });
+  });
+
+  it("describes a model with its tensors, preprocessing and labels", async () => {
+    expect((await serve.get("/v2/models/dense")).body).toEqual({
+      name: "dense",
+      versions: ["1", "2"],
+      platform: "onnx_onnxv1",
+      inputs: [{ name: "x", datatype: "FP32", shape: [-1, 3] }],
+      outputs: [{ name: "logits", datatype: "FP32", shape: [-1, 2] }],
+      parameters: {
+        digest: (await serve.store.resolve("dense")).digest,
+        preprocessing: { scale: 0.5, offset: -1 },
+        labels: ["left", "right"],
+      },
+    });
+  });
+
+  it("begins to load a model when asked whether it is ready", async () => {
+    await serve.publish(denseModel(), "asked");
+    expect(await serve.get("/v2/models/asked/ready")).toMatchObject({ status: 400, body: { ready: false } });
+    await expect.poll(() => serve.get("/v2/models/asked/ready")).toMatchObject({ status: 200, body: { ready: true } });
+  });
+
+  it.each([
+    ["/v2/models/half", 404, 'no model "half"'],
+    ["/v2/models/half/ready", 404, 'no model "half"'],
+    ["/v2/models/dense/versions/9", 404, "dense has no version 9; it has 1, 2"],
+    ["/v2/models/dense/versions/one/ready", 400, '"one" is no version'],
+    ["/v2/models/..%2Fx", 400, "must be name, name@alias or name@version"],
+    ["/v2/models/%ff", 400, ""],
+    ["/v2/nothing", 404, "nothing at GET /v2/nothing"],
+  ])("answers %s with %i", async (path, status, message) => {
+    expect(await serve.get(path)).toMatchObject({ status, body: { error: expect.stringContaining(message) } });
+  });
+});
+
+describe("open inference protocol: infer", () => {
+  it("gives the right answer, and the id back", async () => {
+    expect(await serve.post("/v2/models/dense/versions/1/infer", { id: "q7", inputs: [x] })).toMatchObject({
+      status: 200,
+      body: {
+        id: "q7",
+        model_name: "dense",
+        model_version: "1",
+        outputs: [{ name: "logits", shape: [1, 2], datatype: "FP32", data: [4, 5] }],
+      },
+    });
+  });
+
+  it("answers with the newest version, and with an alias' where one is named", async () => {
+    const newest = await serve.post("/v2/models/dense/infer", { inputs: [x] });
+    expect(newest.body).toMatchObject({ model_version: "2", outputs: [{ data: [104, 205] }] });
+    const old = await serve.post("/v2/models/dense@old/infer", { inputs: [x] });
+    expect(old.body).toMatchObject({ model_version: "1", outputs: [{ data: [4, 5] }] });
+  });
+
+  it("takes nested data", async () => {
+    const input = { ...x, shape: [2, 3], data: [[1, 2, 3], [0, 0, -1]] }; // prettier-ignore
+    const { body } = await serve.post("/v2/models/dense@1/infer", { inputs: [input] });
+    expect(body).toMatchObject({ outputs: [{ shape: [2, 2], data: [4, 5, -1, -1] }] });
+  });
+
+  it("takes several inputs in any order and gives the outputs that are asked for, in that order", async () => {
+    const inputs = [
+      { name: "b", shape: [1, 2], datatype: "FP32", data: [3, 4] },
+      { name: "a", shape: [1, 2], datatype: "FP32", data: [1, 1] },
+    ];
+    expect((await serve.post("/v2/models/two/infer", { inputs })).body).toMatchObject({
+      outputs: [
+        { name: "sum", data: [4, 5] },
+        { name: "total", data: [43] },
+      ],
+    });
+    const { body } = await serve.post("/v2/models/two/infer", { inputs, outputs: [{ name: "total" }] });
+    expect(body).toMatchObject({ outputs: [{ name: "total", shape: [1, 1], data: [43] }] });
+    expect(body).not.toHaveProperty("outputs.1");
+  });
+
+  it.each([
+    ["a wrong name", { inputs: [{ ...x, name: "y" }] }, 'no input "y"; the model takes x FP32 [-1, 3]'],
+    ["no input", { inputs: [] }, 'input "x" is missing'],
+    ["an input twice", { inputs: [x, x] }, 'input "x" is given twice'],
+    ["a wrong size", { inputs: [{ ...x, shape: [1, 4], data: [1, 2, 3, 4] }] }, "has shape [1, 4], must have [-1, 3]"],
+    ["a wrong rank", { inputs: [{ ...x, shape: [3] }] }, "has shape [3], must have [-1, 3]"],
+    ["a negative size", { inputs: [{ ...x, shape: [-1, 3] }] }, "inputs.0.shape.0"],
+    ["a wrong datatype", { inputs: [{ ...x, datatype: "FP64" }] }, 'input "x" is FP64, must be FP32'],
+    ["a datatype that isn't one", { inputs: [{ ...x, datatype: "FLOAT" }] }, "is FLOAT, must be FP32"],
+    ["too few values", { inputs: [{ ...x, data: [1, 2] }] }, "data has 2 values, but its shape [1, 3] means 3 values"],
+    ["no values", { inputs: [{ ...x, data: undefined }] }, 'input "x" has no data'],
+    ["wrong nesting", { inputs: [{ ...x, shape: [2, 3], data: [[1, 2], [3, 4], [5, 6]] }] }, "the shape [3, 2]"], // prettier-ignore
+    ["ragged rows", { inputs: [{ ...x, shape: [2, 3], data: [[1, 2, 3], [4, 5]] }] }, "the same length"], // prettier-ignore
+    ["an empty batch", { inputs: [{ ...x, shape: [0, 3], data: [] }] }, 'input "x" is empty'],
+    ["text for numbers", { inputs: [{ ...x, data: [1, "2", 3] }] }, 'value 1 is "2", must be a number'],
+    ["null", { inputs: [{ ...x, data: [1, null, 3] }] }, "value 1 is null, must be a number"],
+    ["a number beyond FP32", { inputs: [{ ...x, data: [1, 1e39, 3] }] }, "value 1 is 1e+39"],
+    ["an unknown output", { inputs: [x], outputs: [{ name: "probs" }] }, 'no output "probs"; the model gives logits'],
+    ["no object", [1], "The inference request is not valid"],
+    ["no JSON", "{inputs", "the body is not JSON"],
+    ["nothing", "", "the body is not JSON"],
+    ["bare NaN", '{"inputs":[{"name":"x","shape":[1,3],"datatype":"FP32","data":[1,NaN,3]}]}', "as binary tensor data"],
+  ])("refuses %s", async (_, request, message) => {
+    const { status, body } = await serve.post("/v2/models/dense/infer", request);
+    expect(body).toEqual({ error: expect.stringContaining(message) });
+    expect(status).toBe(400);
+  });
+
+  it("refuses inputs with different numbers of samples", async () => {
+    const tensor = (name: string, rows: number) => ({
+      name,
+      shape: [rows, 2],
+      datatype: "FP32",
+      data: Array.from({ length: rows * 2 }, () => 0),
+    });
+    expect(await serve.post("/v2/models/two/infer", { inputs: [tensor("a", 2), tensor("b", 3)] })).toMatchObject({
+      status: 400,
+      body: { error: "every input must have as many samples: a has 2, b has 3" },
+    });
+  });
+
+  it("refuses a body over the limit", async () => {
+    expect(await serve.post("/v2/models/dense/infer", "x".repeat(5000))).toMatchObject({
+      status: 413,
+      body: { error: "the body is larger than 4096 bytes" },
+    });
+  });
+
+  it.each(["/v2/models/half/infer", "/v2/models/dense/versions/9/infer"])("answers 404 to %s", async (path) => {
+    expect(await serve.post(path, { inputs: [x] })).toMatchObject({ status: 404, body: { error: expect.any(String) } });
+  });
+});
+
+describe("open inference protocol: binary tensor data", () => {
+  const path = "/v2/models/dense@1/infer";
+  const binaryX = { name: "x", shape: [1, 3], datatype: "FP32", parameters: { binary_data_size: 12 } };
+
+  /** JSON, then raw little-endian floats. */
+  function packed(request: unknown, ...values: number[]) {
+    const json = Buffer.from(JSON.stringify(request));
+    const body = Buffer.concat([json, Buffer.from(Float32Array.from(values).buffer)]);
+    return { body, headers: { "Inference-Header-Content-Length": String(json.byteLength) } };
+  }
+
+  it("takes raw tensors behind the JSON, in its order", async () => {
+    const inputs = ["b", "a"].map((name) => ({ ...binaryX, name, shape: [1, 2], parameters: { binary_data_size: 8 } }));
+    const { body, headers } = packed({ inputs }, 3, 4, 1, 1);
+    expect((await serve.post("/v2/models/two/infer", body, headers)).body).toMatchObject({
+      outputs: [{ data: [4, 5] }, { data: [43] }],
+    });
+  });
+
+  it("takes raw and JSON tensors in one request", async () => {
+    const a = { name: "a", shape: [1, 2], datatype: "FP32", data: [1, 1] };
+    const b = { ...binaryX, name: "b", shape: [1, 2], parameters: { binary_data_size: 8 } };
+    const { body, headers } = packed({ inputs: [a, b] }, 3, 4);
+    expect((await serve.post("/v2/models/two/infer", body, headers)).body).toMatchObject({
+      outputs: [{ data: [4, 5] }, { data: [43] }],
+    });
+  });
+
+  it.each([
+    ["for every output", { parameters: { binary_data_output: true } }],
+    ["for one output", { outputs: [{ name: "logits", parameters: { binary_data: true } }] }],
+  ])("gives raw tensors when asked %s", async (_, options) => {
+    const { headers, body } = await serve.post(path, { inputs: [x], ...options });
+    const bytes = body instanceof Uint8Array ? body : new Uint8Array();
+    const jsonLength = Number(headers.get("inference-header-content-length"));
+    expect(headers.get("content-type")).toBe("application/octet-stream");
+    expect(JSON.parse(new TextDecoder().decode(bytes.subarray(0, jsonLength)))).toMatchObject({
+      outputs: [{ name: "logits", shape: [1, 2], datatype: "FP32", parameters: { binary_data_size: 8 } }],
+    });
+    expect(new Float32Array(bytes.slice(jsonLength).buffer)).toEqual(Float32Array.of(4, 5));
+  });
+
+  it("lets an output's own wish win over the request's", async () => {
+    const outputs = [{ name: "logits", parameters: { binary_data: false } }];
+    const { body } = await serve.post(path, { inputs: [x], outputs, parameters: { binary_data_output: true } });
+    expect(body).toMatchObject({ outputs: [{ data: [4, 5] }] });
+  });
+
+  it("takes a whole body as the one sample of the one input when the header says 0", async () => {
+    const body = Buffer.from(Float32Array.of(1, 2, 3).buffer);
+    const answer = await serve.post(path, body, { "Inference-Header-Content-Length": "0" });
+    expect(answer.body).toMatchObject({ outputs: [{ shape: [1, 2], data: [4, 5] }] });
+  });
+
+  it("takes NaN, and refuses to give it in JSON", async () => {
+    const asJson = packed({ inputs: [binaryX] }, 1, Number.NaN, 3);
+    expect(await serve.post(path, asJson.body, asJson.headers)).toMatchObject({
+      status: 400,
+      body: { error: expect.stringContaining('ask for it with "parameters": {"binary_data": true}') },
+    });
+    const asBytes = packed({ inputs: [binaryX], parameters: { binary_data_output: true } }, 1, Number.NaN, 3);
+    const { status, body } = await serve.post(path, asBytes.body, asBytes.headers);
+    expect(status).toBe(200);
+    const bytes = body instanceof Uint8Array ? body : new Uint8Array();
+    expect(new Float32Array(bytes.slice(-8).buffer)).toEqual(Float32Array.of(Number.NaN, Number.NaN));
+  });
+
+  it.each([
+    ["a body that ends early", packed({ inputs: [binaryX] }, 1, 2), "12 bytes should follow, 8 do"],
+    ["a body that goes on", packed({ inputs: [binaryX] }, 1, 2, 3, 4), "4 bytes more than its tensors"],
+    [
+      "a size that isn't the shape's",
+      packed({ inputs: [{ ...binaryX, parameters: { binary_data_size: 8 } }] }, 1, 2),
+      "FP32 [1, 3] has 12 bytes",
+    ],
+    ["both kinds of data", packed({ inputs: [{ ...binaryX, data: [1, 2, 3] }] }, 1, 2, 3), "has both"],
+    [
+      "a header beyond the body",
+      { ...packed({ inputs: [x] }), headers: { "Inference-Header-Content-Length": "9999" } },
+      "is 9999, but the body has",
+    ],
+    [
+      "a header that is no number",
+      { ...packed({ inputs: [x] }), headers: { "Inference-Header-Content-Length": "-1" } },
+      "must be the number of bytes of JSON",
+    ],
+    [
+      "a raw body of the wrong size",
+      { body: Buffer.alloc(8), headers: { "Inference-Header-Content-Length": "0" } },
+      'one sample of input "x", FP32 [1, 3], has 12',
+    ],
+  ])("refuses %s", async (_, { body, headers }, message) => {
+    expect(await serve.post(path, body, headers)).toMatchObject({
+      status: 400,
+      body: { error: expect.stringContaining(message) },
+    });
+  });
+});
