@@ -14,6 +14,7 @@ import type { z } from "zod";
 import { isFinal, jobEvents, type EventOptions } from "./events.ts";
 import { Http } from "./http.ts";
 import type {
+  DatasetView,
   InferInput,
   InferResponse,
   JobFilter,
@@ -133,6 +134,11 @@ export class WhittleClient {
     return versions;
   }
 
+  /** A version's record with what was measured, and its manifest. */
+  version(name: string, version: number): Promise<VersionRecord & { manifest: Manifest }> {
+    return this.#api.json("GET", `/v1/models/${segment(name)}/versions/${version}`);
+  }
+
   /** The manifest of `name`, `name@version`, `name@alias` or `sha256:<digest>`. */
   manifest(reference: string): Promise<Manifest> {
     return this.#api.json("GET", `/v1/models/${segment(reference)}/manifest`);
@@ -147,7 +153,7 @@ export class WhittleClient {
     return this.#api.json("GET", `/v1/models/${segment(reference)}/lineage`);
   }
 
-  /** One file of a model, by its path in the manifest. */
+  /** One file of a model, by its path in the manifest or its role (`onnx`). */
   async download(reference: string, path: string): Promise<Uint8Array> {
     const response = await this.#api.request("GET", `/v1/models/${segment(reference)}/files/${segment(path)}`);
     return new Uint8Array(await response.arrayBuffer());
@@ -156,6 +162,11 @@ export class WhittleClient {
   async workers(): Promise<WorkerView[]> {
     const { workers } = await this.#api.json<{ workers: WorkerView[] }>("GET", "/v1/workers");
     return workers;
+  }
+
+  async datasets(): Promise<DatasetView[]> {
+    const { datasets } = await this.#api.json<{ datasets: DatasetView[] }>("GET", "/v1/datasets");
+    return datasets;
   }
 
   /** Name, platform, inputs and outputs of a served model (`name`, `name@version` or `name@alias`). */

@@ -29,7 +29,9 @@ export async function* jobEvents(
   let after = options.after;
   while (!options.signal?.aborted) {
     try {
-      for await (const event of connection(http, path, after, options.signal)) {
+      const response = await connect(http, path, after, options.signal);
+      if (response.status === nothingLeft) return;
+      for await (const event of eventsOf(response)) {
         after = event.id;
         yield event;
         if (event.type === "state" && isFinal(event.state)) return;
@@ -42,17 +44,23 @@ export async function* jobEvents(
   }
 }
 
-async function* connection(http: Http, path: string, after: string | undefined, signal: AbortSignal | undefined) {
-  const response = await http.request("GET", path, {
+/** What the API answers when the job has ended and there is no event after `Last-Event-ID`. */
+const nothingLeft = 204;
+
+function connect(http: Http, path: string, after: string | undefined, signal: AbortSignal | undefined) {
+  return http.request("GET", path, {
     headers: { accept: "text/event-stream", ...(after !== undefined && { "last-event-id": after }) },
     ...(signal && { signal }),
   });
-  if (!response.body) return;
-  const messages = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
-  for await (const { id, data } of messages) {
-    if (id === undefined) continue;
+}
+
+async function* eventsOf({ body }: Response): AsyncGenerator<StoredJobEvent, void, void> {
+  if (!body) return;
+  for await (const { id, data } of body
+    .pipeThrough(new TextDecoderStream())
+    .pipeThrough(new EventSourceParserStream())) {
     const event = jobEvent.safeParse(JSON.parse(data));
-    if (event.success) yield { ...event.data, id };
+    if (id !== undefined && event.success) yield { ...event.data, id };
   }
 }
 

@@ -33,6 +33,18 @@ export interface ModelView {
   aliases: Record<string, AliasRecord>;
 }
 
+export interface DatasetView {
+  name: string;
+  title: string;
+  description: string;
+  licence: string;
+  inputShape: number[];
+  labels: string[];
+  samples: { train: number; test: number };
+  /** Ids of the workers that can read it. */
+  workers: string[];
+}
+
 export interface LineageNode {
   digest: string;
   names: string[];

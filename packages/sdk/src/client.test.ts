@@ -1,0 +1,183 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { afterEach, describe, expect, it } from "vitest";
+import { WhittleClient } from "./index.ts";
+
+type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
+
+const servers: Server[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+/** A server that answers the n-th request with the n-th handler, and the last one for all that follow. */
+async function serve(...handlers: Handler[]): Promise<{ url: string; seen: IncomingMessage[]; bodies: string[] }> {
+  const seen: IncomingMessage[] = [];
+  const bodies: string[] = [];
+  const server = createServer((request, response) => {
+    void readAll(request).then((body) => {
+      const handler = handlers[Math.min(seen.length, handlers.length - 1)];
+      seen.push(request);
+      bodies.push(body);
+      handler?.(request, response, body);
+    });
+  });
+  servers.push(server);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  return { url: `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`, seen, bodies };
+}
+
+async function readAll(request: IncomingMessage): Promise<string> {
+  let text = "";
+  for await (const chunk of request) text += String(chunk);
+  return text;
+}
+
+const json =
+  (body: unknown, status = 200): Handler =>
+  (_request, response) =>
+    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+
+const at = "2025-01-01T00:00:00.000Z";
+const state = (id: string, name: string) =>
+  `id: ${id}\nevent: state\ndata: ${JSON.stringify({ type: "state", at, state: name })}\n\n`;
+const progress = (id: string, fraction: number) =>
+  `id: ${id}\ndata: ${JSON.stringify({ type: "progress", at, fraction, stage: "epoch" })}\n\n`;
+const stream =
+  (...messages: string[]): Handler =>
+  (_request, response) =>
+    response.writeHead(200, { "content-type": "text/event-stream" }).end(messages.join(""));
+
+/** A job that ended, on a connection that stays. */
+const keptOpen: Handler = (_request, response) => {
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  response.write(state("1-0", "running") + state("2-0", "completed"));
+};
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+const ids = async (client: WhittleClient, options = {}) =>
+  (await collect(client.events("j1", { retryMs: 1, ...options }))).map(({ id }) => id);
+
+describe("WhittleClient", () => {
+  it("submits a job with its options, its key and its idempotency key", async () => {
+    const server = await serve(json({ id: "j1", state: "waiting" }, 202));
+    const client = new WhittleClient({ url: `${server.url}/`, key: "secret" });
+    const job = await client.submit("evaluate", { model: "student@1" }, { priority: 5, idempotencyKey: "once" });
+    expect(job.id).toBe("j1");
+    expect(server.seen[0]).toMatchObject({ method: "POST", url: "/v1/jobs/evaluate" });
+    expect(server.seen[0]?.headers).toMatchObject({ authorization: "Bearer secret", "idempotency-key": "once" });
+    expect(JSON.parse(server.bodies[0] ?? "")).toEqual({ params: { model: "student@1" }, priority: 5 });
+  });
+
+  it("throws the API's problem with its code and every field that is wrong", async () => {
+    const issues = [{ path: "params.epochs", message: "must be at least 1" }];
+    const body = {
+      type: "x",
+      title: "invalid request",
+      status: 400,
+      detail: "params.epochs: must be at least 1",
+      code: "invalid_request",
+      issues,
+    };
+    const client = new WhittleClient(await serve(json(body, 400)));
+    await expect(client.job("j1")).rejects.toMatchObject({ code: "invalid_request", message: body.detail, issues });
+  });
+
+  it("throws the serving app's error by its status", async () => {
+    const { url } = await serve(json({ error: "there is no model student" }, 404));
+    const client = new WhittleClient({ url, serveUrl: url });
+    const error = { code: "not_found", message: "there is no model student" };
+    await expect(client.servedModel("student")).rejects.toMatchObject(error);
+  });
+
+  it("understands an answer that is not JSON, as from a proxy", async () => {
+    const client = new WhittleClient(await serve((_request, response) => response.writeHead(503).end("<html>")));
+    await expect(client.job("j1")).rejects.toMatchObject({
+      code: "unavailable",
+      message: expect.stringContaining("503"),
+    });
+  });
+
+  it("says which server doesn't answer, and how it found out", async () => {
+    const { url } = await serve(json({}));
+    servers.pop()?.close();
+    const message = expect.stringMatching(/the API at http:[^]* does not answer \(ECONNREFUSED\)/);
+    await expect(new WhittleClient({ url }).jobs()).rejects.toMatchObject({ code: "unavailable", message });
+  });
+
+  it("sends typed arrays to a version of a model by the Open Inference Protocol", async () => {
+    const server = await serve(json({ model_name: "student", outputs: [] }));
+    const client = new WhittleClient({ url: server.url, serveUrl: server.url });
+    await client.predict("student@2", [{ name: "x", datatype: "FP32", shape: [1, 2], data: Float32Array.of(1, 2) }]);
+    expect(server.seen[0]?.url).toBe("/v2/models/student/versions/2/infer");
+    expect(JSON.parse(server.bodies[0] ?? "")).toEqual({
+      inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: [1, 2] }],
+    });
+  });
+});
+
+describe("a job's events", () => {
+  it("end with the job, even while the server keeps the connection", async () => {
+    expect(await ids(new WhittleClient(await serve(keptOpen)))).toEqual(["1-0", "2-0"]);
+  });
+
+  it("go on after a lost connection, with none missing and none twice", async () => {
+    const server = await serve(
+      stream(state("1-0", "running"), progress("2-0", 0.5)),
+      (_request, response) => response.destroy(),
+      json({ code: "unavailable", detail: "Redis does not answer" }, 503),
+      stream(progress("3-0", 0.9), state("4-0", "completed")),
+    );
+    expect(await ids(new WhittleClient(server))).toEqual(["1-0", "2-0", "3-0", "4-0"]);
+    expect(server.seen.map(({ headers }) => headers["last-event-id"])).toEqual([undefined, "2-0", "2-0", "2-0"]);
+  });
+
+  it("end when the job has ended and nothing is left", async () => {
+    const client = new WhittleClient(await serve((_request, response) => response.writeHead(204).end()));
+    expect(await ids(client, { after: "9-0" })).toEqual([]);
+  });
+
+  it("leave out messages that are not events", async () => {
+    const client = new WhittleClient(
+      await serve(stream('id: 1-0\ndata: {"type":"later"}\n\n', ": alive\n\n", state("2-0", "failed"))),
+    );
+    expect(await ids(client)).toEqual(["2-0"]);
+  });
+
+  it("throw what can't get better by trying again", async () => {
+    const client = new WhittleClient(await serve(json({ code: "not_found", detail: "there is no job j1" }, 404)));
+    await expect(ids(client)).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  it("stop when they are not wanted any more", async () => {
+    const controller = new AbortController();
+    const { url } = await serve((_request, response) => response.writeHead(200).write(state("1-0", "running")));
+    for await (const event of new WhittleClient({ url }).events("j1", { signal: controller.signal })) {
+      expect(event.id).toBe("1-0");
+      controller.abort();
+    }
+  });
+});
+
+describe("wait", () => {
+  it("gives the job as it ended", async () => {
+    const client = new WhittleClient(
+      await serve(
+        json({ id: "j1", state: "running" }),
+        stream(state("1-0", "failed")),
+        json({ id: "j1", state: "failed" }),
+      ),
+    );
+    await expect(client.wait("j1")).resolves.toMatchObject({ state: "failed" });
+  });
+});
