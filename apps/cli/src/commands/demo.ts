@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { runDemo } from "../demo/demo.ts";
 import { readConfig } from "../env.ts";
-import { printUrls, untilStopped } from "./up.ts";
+import { onInterrupt, printUrls, untilStopped } from "./up.ts";
 
 /** `demo`: the main job, end to end. */
 export function addDemo(program: Command): void {
@@ -13,18 +13,17 @@ export function addDemo(program: Command): void {
 }
 
 async function demo({ keep }: { keep?: boolean }): Promise<void> {
-  const interrupt = new AbortController();
-  const abort = () => interrupt.abort();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, abort);
+  const signal = onInterrupt();
   await runDemo({
     config: readConfig(),
     say: (line) => console.log(line),
-    signal: interrupt.signal,
-    afterwards: async (stack) => {
+    signal,
+    afterwards: async (stack, served) => {
       printUrls(stack);
+      console.log(`Model     ${stack.serveUrl}/v2/models/${served}/infer`);
       if (!keep) return;
-      for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, abort);
-      await untilStopped(stack);
+      console.log("Everything is left running, until Ctrl-C.");
+      await untilStopped(stack, signal);
     },
   });
 }

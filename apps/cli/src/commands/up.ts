@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { InvalidArgumentError, type Command } from "commander";
 import { readConfig } from "../env.ts";
 import { startStack, type Stack } from "../stack/stack.ts";
@@ -19,29 +20,35 @@ function count(text: string): number {
 }
 
 async function up(flags: { workers: number; concurrency: number }): Promise<void> {
-  const stack = await startStack({ config: readConfig(), ...flags, say: (line) => console.log(line) });
+  const signal = onInterrupt();
+  const stack = await startStack({ config: readConfig(), ...flags, say: (line) => console.log(line), signal });
   printUrls(stack);
-  await untilStopped(stack);
+  console.log("Ctrl-C stops everything.");
+  await untilStopped(stack, signal);
+}
+
+/** A signal that the first Ctrl-C (or SIGTERM) aborts, instead of ending the process. */
+export function onInterrupt(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => controller.abort());
+  return controller.signal;
 }
 
 /** Where everything is, for a person. */
 export function printUrls({ apiUrl, serveUrl, logDir }: Stack): void {
-  console.log(`API            ${apiUrl}   docs ${apiUrl}/docs   queues ${apiUrl}/admin/queues`);
-  console.log(`Serving        ${serveUrl}`);
-  console.log(`Logs           ${logDir}`);
-  console.log("Ctrl-C stops everything.");
+  console.log(`API       ${apiUrl}   docs ${apiUrl}/docs   queues ${apiUrl}/admin/queues`);
+  console.log(`Serving   ${serveUrl}`);
+  console.log(`Logs      ${logDir}`);
 }
 
-/** Waits for Ctrl-C (or SIGTERM) and then stops in order; a second Ctrl-C stops at once. */
-export async function untilStopped(stack: Stack): Promise<void> {
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, resolve);
-  });
+/** Waits for the interruption and then stops in order; another Ctrl-C stops at once. */
+export async function untilStopped(stack: Stack, signal: AbortSignal): Promise<void> {
   try {
-    await Promise.race([stopped, stack.failure]);
+    await Promise.race([once(signal, "abort"), stack.failure]);
   } finally {
     console.log("Stopping; running jobs may finish first (Ctrl-C again stops at once).");
     process.once("SIGINT", stack.kill);
     await stack.close();
+    process.off("SIGINT", stack.kill);
   }
 }

@@ -4,7 +4,7 @@ import { AppError, type JobView, type PipelineView } from "@whittle/contracts";
 import { cpuInfo } from "@whittle/onnx/runtime";
 import type { WhittleClient } from "@whittle/sdk";
 import type { CliConfig } from "../env.ts";
-import { startStack, type Stack } from "../stack/stack.ts";
+import { startStack, whenAborted, type Stack } from "../stack/stack.ts";
 import { createProgress } from "../terminal/progress.ts";
 import { watchJobs } from "../terminal/watch.ts";
 import { fetchStage, measureStages } from "./measure.ts";
@@ -16,8 +16,8 @@ export interface DemoOptions {
   config: CliConfig;
   say: (line: string) => void;
   signal: AbortSignal;
-  /** Called with the running stack when all is done, before it is stopped. */
-  afterwards: (stack: Stack) => Promise<void>;
+  /** Called with the running stack and the name of the served model when all is done, before everything is stopped. */
+  afterwards: (stack: Stack, served: string) => Promise<void>;
 }
 
 /** Its jobs are kept apart from those of `whittle up`; the store is the same. */
@@ -36,14 +36,16 @@ export async function runDemo({ config, say, signal, afterwards }: DemoOptions):
     workers: 2,
     concurrency: 1,
     say,
+    signal,
   });
   try {
-    const interrupted = new Promise<never>((_, reject) => {
-      signal.addEventListener("abort", () => reject(new AppError("cancelled", "interrupted")), { once: true });
-    });
-    const report = await Promise.race([mainJob(stack, { config, say, signal, began }), stack.failure, interrupted]);
+    const report = await Promise.race([
+      mainJob(stack, { config, say, signal, began }),
+      stack.failure,
+      whenAborted(signal),
+    ]);
     say(`Done in ${report.seconds.toFixed(0)} s; written to ${join(config.home, "demo")}/report.{json,md}`);
-    await afterwards(stack);
+    await afterwards(stack, report.serving.model);
   } finally {
     await stopUnfinished(stack.client).catch(() => {});
     await stack.close();

@@ -38,17 +38,20 @@ export async function launch(spec: ProcessSpec, { cwd, logDir, env }: LaunchOpti
     stdio: ["ignore", file.fd, file.fd],
   });
   await file.close();
+  const kill = () => killGroup(child);
+  process.once("exit", kill);
   const ended = once(child, "exit").then(
     ([code, signal]) => `${spec.name} ended ${signal === null ? `with exit code ${code}` : `by signal ${signal}`}`,
     (error: unknown) => `${spec.name} can't be run: ${String(error)}`,
   );
+  void ended.then(() => process.off("exit", kill));
   return {
     name: spec.name,
     pid: child.pid ?? 0,
     log,
     ended,
     stop: (limitMs) => stop(child, ended, limitMs),
-    kill: () => killGroup(child),
+    kill,
   };
 }
 

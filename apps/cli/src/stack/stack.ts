@@ -15,6 +15,8 @@ export interface StackOptions {
   concurrency: number;
   /** Told what is being done. */
   say: (line: string) => void;
+  /** Ctrl-C while it starts: what was started is stopped again. */
+  signal: AbortSignal;
 }
 
 /** A running Whittle: Redis (unless one was given), API, serving app and workers. */
@@ -37,7 +39,7 @@ const readyLimitMs = 120_000;
  * Starts Whittle on this machine and waits until it takes jobs.
  * @throws AppError `unavailable` with the name, the last words and the log of the process that did not start; nothing is left running.
  */
-export async function startStack({ config, workers, concurrency, say }: StackOptions): Promise<Stack> {
+export async function startStack({ config, workers, concurrency, say, signal }: StackOptions): Promise<Stack> {
   const redis = config.redisUrl === undefined ? await startRedis({ dir: join(config.home, "redis") }) : undefined;
   const redisUrl = redis?.url ?? config.redisUrl ?? "";
   say(
@@ -58,13 +60,22 @@ export async function startStack({ config, workers, concurrency, say }: StackOpt
     logDir,
   });
   try {
-    await Promise.race([untilReady(stack, launched), stack.failure]);
+    await Promise.race([untilReady(stack, launched), stack.failure, whenAborted(signal)]);
     return stack;
   } catch (error) {
     stack.kill();
     await stack.close();
     throw error;
   }
+}
+
+/** @throws AppError `cancelled` as soon as the signal is aborted. */
+export function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const refuse = () => reject(new AppError("cancelled", "interrupted"));
+    if (signal.aborted) refuse();
+    else signal.addEventListener("abort", refuse, { once: true });
+  });
 }
 
 function assemble(
