@@ -1,6 +1,6 @@
 import type { Node, OnnxModel, ValueInfo } from "../proto/model.ts";
 import { node, valueInfo, type AttributeValue } from "../proto/node.ts";
-import { DataType, elementCount, tensor, type TensorData } from "../proto/tensor.ts";
+import { DataType, tensor, type TensorData } from "../proto/tensor.ts";
 
 /** Opset and IR version of every model that Whittle writes. ONNX Runtime 1.19 and later take both. */
 const OPSET = 21;
@@ -86,9 +86,4 @@ export class GraphBuilder {
       this.nodes = this.nodes.filter((each) => each !== identity);
     }
   }
-}
-
-/** Elements of one sample of a shape that begins with the batch. */
-export function sampleSize(shape: readonly number[]): number {
-  return elementCount(shape.slice(1));
 }

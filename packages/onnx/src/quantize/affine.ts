@@ -14,12 +14,12 @@ export interface QuantParams extends IntegerRange {
 /** The smallest normal float32; scales below it do not survive. */
 const TINY = 2 ** -126;
 
+/** Adding it to a float64 below 2^51 leaves no bits for a fraction, and the processor rounds halves to even. */
+const ROUNDER = 1.5 * 2 ** 52;
+
 /** Rounds to the nearest integer, halves to the even one, as QuantizeLinear does. */
 export function roundHalfEven(x: number): number {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  if (rest !== 0.5) return Math.round(x);
-  return floor % 2 === 0 ? floor : floor + 1;
+  return x + ROUNDER - ROUNDER;
 }
 
 const clamp = (x: number, { qmin, qmax }: IntegerRange) => Math.min(qmax, Math.max(qmin, x));
@@ -46,7 +46,7 @@ export function quantize(x: number, params: QuantParams): number {
   return clamp(roundHalfEven(Math.fround(x / params.scale)) + params.zeroPoint, params);
 }
 
-/** r = scale (q - zeroPoint). */
+/** r = scale (q - zeroPoint), in float32. */
 export function dequantize(q: number, { scale, zeroPoint }: QuantParams): number {
   return Math.fround(scale * (q - zeroPoint));
 }

@@ -15,7 +15,7 @@ export interface CalibrationData {
 }
 
 /** What activations are quantized to. */
-export const ACTIVATION_RANGE: IntegerRange = { qmin: 0, qmax: 255 };
+const ACTIVATION_RANGE: IntegerRange = { qmin: 0, qmax: 255 };
 const BATCH = 64;
 
 /** The model with the given tensors as its outputs. */

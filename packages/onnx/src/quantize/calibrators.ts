@@ -15,7 +15,17 @@ const PERCENTILE_CUT = 1e-4;
 const ENTROPY_BINS = 128;
 const MSE_STEPS = 100;
 
-const sum = (values: Float64Array) => values.reduce((total, each) => total + each, 0);
+function sum(values: Float64Array): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
+
+function countFilled(values: Float64Array): number {
+  let filled = 0;
+  for (const value of values) if (value !== 0) filled += 1;
+  return filled;
+}
 
 function within({ min, max }: RealRange, histogram: Histogram): RealRange {
   return { min: Math.max(min, histogram.min), max: Math.min(max, histogram.max) };
@@ -45,11 +55,10 @@ const percentile: Calibrator = (histogram) => {
 function squaredError({ counts, limit, width }: Histogram, { min, max }: RealRange, range: IntegerRange): number {
   const params = affineParams(min, max, range);
   let error = 0;
-  counts.forEach((count, bin) => {
-    if (count === 0) return;
+  for (const [bin, count] of counts.entries()) {
     const centre = -limit + (bin + 0.5) * width;
-    error += count * (centre - dequantize(quantize(centre, params), params)) ** 2;
-  });
+    if (count > 0) error += count * (centre - dequantize(quantize(centre, params), params)) ** 2;
+  }
   return error;
 }
 
@@ -66,17 +75,19 @@ const mse: Calibrator = (histogram, range) => {
 /** Gives each empty bin a ten-thousandth of a count, taken from the others, so that the divergence stays finite; then adds up to 1. */
 function smooth(counts: Float64Array): Float64Array {
   const epsilon = 1e-4;
-  const filled = counts.filter((each) => each !== 0).length;
+  const filled = countFilled(counts);
   const taken = (epsilon * (counts.length - filled)) / filled;
   const total = sum(counts);
-  return counts.map((each) => (each === 0 ? epsilon : each - taken) / total);
+  const smoothed = new Float64Array(counts.length);
+  for (const [at, count] of counts.entries()) smoothed[at] = (count === 0 ? epsilon : count - taken) / total;
+  return smoothed;
 }
 
 /** KL(p || q); infinite where it is not defined. */
 function divergence(p: Float64Array, q: Float64Array): number {
   const smoothQ = smooth(q);
-  const terms = smooth(p).map((each, at) => each * Math.log(each / (smoothQ[at] ?? 0)));
-  const result = sum(terms);
+  let result = 0;
+  for (const [at, share] of smooth(p).entries()) result += share * Math.log(share / (smoothQ[at] ?? 0));
   return Number.isNaN(result) ? Infinity : result;
 }
 
@@ -87,7 +98,7 @@ function requantize(slice: Float64Array, p: Float64Array): Float64Array {
   for (let bin = 0; bin < ENTROPY_BINS; bin++) {
     const start = bin * merged;
     const end = bin === ENTROPY_BINS - 1 ? slice.length : start + merged;
-    const used = p.subarray(start, end).filter((each) => each !== 0).length;
+    const used = countFilled(p.subarray(start, end));
     const share = sum(slice.subarray(start, end)) / used;
     for (let at = start; at < end; at++) if (p[at] !== 0) spread[at] = share;
   }

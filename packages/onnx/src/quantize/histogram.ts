@@ -13,6 +13,12 @@ export class Extremes {
   }
 }
 
+export function extremesOf(values: Float32Array): Extremes {
+  const extremes = new Extremes();
+  extremes.add(values);
+  return extremes;
+}
+
 /** Counts of a stream of values in bins of equal width over [-limit, limit]; 0 is an edge. Only the counts are kept. */
 export class Histogram {
   readonly limit: number;

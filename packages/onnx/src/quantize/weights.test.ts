@@ -56,6 +56,15 @@ describe("quantized weights", () => {
     expect(scales).toEqual(Float32Array.of(2));
   });
 
+  it.each(everyScheme)(
+    "of zeros alone are zeros with a usable scale: $bits bits, $scheme, per $granularity",
+    (each) => {
+      const { values, scales, zeroPoints } = quantizeWeights(new Float32Array(6), { channels: 3, axis: "last" }, each);
+      expect([...values].map((q, at) => q - (zeroPoints[at % zeroPoints.length] ?? 0))).toEqual([0, 0, 0, 0, 0, 0]);
+      expect(new Set(scales)).toEqual(new Set([1]));
+    },
+  );
+
   it("leave outliers out where few bits would be spent on them", () => {
     const kernel = noise(400).map((value, at) => (at === 0 ? 1.5 : value));
     const { scales } = quantizeWeights(kernel, { channels: 1, axis: "first" }, scheme({ bits: 3 }));

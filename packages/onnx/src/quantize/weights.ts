@@ -1,4 +1,5 @@
 import { affineParams, dequantize, quantize, symmetricParams, type IntegerRange, type QuantParams } from "./affine.ts";
+import { extremesOf } from "./histogram.ts";
 
 export interface WeightScheme {
   /** 1 to 8. */
@@ -18,8 +19,8 @@ export interface QuantizedWeights {
   signalToNoise: number;
 }
 
-/** Steps between the smallest and the largest weight that fewer than 8 bits are tried at. */
-const SEARCH_STEPS = 90;
+/** Ranges that are tried for fewer than 8 bits, from the whole down to a tenth. */
+const SEARCH_STEPS = 45;
 
 /** The levels of `bits` bits inside int8; symmetric ones leave the lowest out, and 1 bit is -1 and 1. */
 export function weightRange(bits: number, scheme: WeightScheme["scheme"]): IntegerRange {
@@ -29,12 +30,10 @@ export function weightRange(bits: number, scheme: WeightScheme["scheme"]): Integ
   return { qmin: -qmax, qmax };
 }
 
-function extremes(values: Float32Array): [number, number] {
-  return values.reduce(([min, max], value) => [Math.min(min, value), Math.max(max, value)], [0, 0]);
-}
-
 function squaredError(values: Float32Array, params: QuantParams): number {
-  return values.reduce((sum, value) => sum + (value - dequantize(quantize(value, params), params)) ** 2, 0);
+  let error = 0;
+  for (const value of values) error += (value - dequantize(quantize(value, params), params)) ** 2;
+  return error;
 }
 
 /**
@@ -44,10 +43,10 @@ function squaredError(values: Float32Array, params: QuantParams): number {
  */
 function chooseParams(values: Float32Array, { bits, scheme }: WeightScheme): QuantParams {
   const range = weightRange(bits, scheme);
-  const [min, max] = extremes(values);
+  const { min, max } = extremesOf(values);
   if (bits === 1 && scheme === "symmetric") {
     const used = values.filter((value) => value !== 0);
-    const mean = used.reduce((sum, value) => sum + Math.abs(value), 0) / used.length;
+    const mean = used.reduce((sum, value) => sum + Math.abs(value), 0) / Math.max(1, used.length);
     return symmetricParams(-mean, mean, range);
   }
   const paramsOf = scheme === "affine" ? affineParams : symmetricParams;
@@ -58,6 +57,12 @@ function chooseParams(values: Float32Array, { bits, scheme }: WeightScheme): Qua
     return { params, error: squaredError(values, params) };
   });
   return candidates.reduce((best, each) => (each.error < best.error ? each : best)).params;
+}
+
+/** A channel of zeros takes the tensor's scale: its bias has the step scale_x * scale_w, which should be a small one. */
+function paramsOfEmptyChannel(tensor: Float32Array, scheme: WeightScheme): QuantParams {
+  const { scale } = chooseParams(tensor, { ...scheme, bits: 8 });
+  return { ...weightRange(scheme.bits, scheme.scheme), scale, zeroPoint: 0 };
 }
 
 /** 1 bit has two levels and zero: a weight that is not zero keeps its sign. */
@@ -89,12 +94,11 @@ export function quantizeWeights(
   const groups = perChannel
     ? Array.from({ length: layout.channels }, (_none, c) => positions(data.length, layout.channels, c, layout.axis))
     : [positions(data.length, 1, 0, "first")];
-  const whole = chooseParams(data, scheme);
+  const empty = perChannel && paramsOfEmptyChannel(data, scheme);
   let [signal, noise] = [0, 0];
   const params = groups.map((group, c) => {
     const weights = Float32Array.from(group, (at) => data[at] ?? 0);
-    // A channel of zeros takes the tensor's scale: its bias has the step scale_x * scale_w, which should be a small one.
-    const chosen = !perChannel || weights.every((value) => value === 0) ? whole : chooseParams(weights, scheme);
+    const chosen = empty && weights.every((value) => value === 0) ? empty : chooseParams(weights, scheme);
     const least = perChannel ? (minScales[c] ?? 0) : Math.max(0, ...minScales);
     const used = { ...chosen, scale: Math.max(chosen.scale, Math.fround(least)) };
     for (const [at, weight] of weights.entries()) {

@@ -12,7 +12,7 @@ const convolutionConfig = activationConfig.extend(windowConfig.shape).extend({
 type Context = LayerContext<z.output<typeof convolutionConfig>>;
 
 /** A [H, W, A, B] kernel with its axes in another order. */
-export function permuteKernel(shape: readonly number[], data: Float32Array, order: readonly number[]): Float32Array {
+function permuteKernel(shape: readonly number[], data: Float32Array, order: readonly number[]): Float32Array {
   const strides = shape.map((_size, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
   const [d0 = 0, d1 = 0, d2 = 0, d3 = 0] = order.map((axis) => shape[axis]);
   const [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = order.map((axis) => strides[axis]);

@@ -7,10 +7,7 @@ const denseConfig = activationConfig.extend({ units: z.int().positive(), use_bia
 type Context = LayerContext<z.output<typeof denseConfig>>;
 
 /** Rows of a [H*W*C, units] kernel in the order in which a channels-first flattening delivers its inputs. */
-export function permuteRows(
-  kernel: Weight,
-  [height, width, channels]: readonly [number, number, number],
-): Float32Array {
+function permuteRows(kernel: Weight, [height, width, channels]: readonly [number, number, number]): Float32Array {
   const units = kernel.shape[1] ?? 0;
   const permuted = new Float32Array(kernel.data.length);
   let row = 0;
