@@ -1,0 +1,144 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import { AppError } from "@whittle/contracts";
+import { catalog as everyKind } from "@whittle/jobs/catalog";
+import { createQueue, type Catalog } from "@whittle/queue";
+import { openStore } from "@whittle/store";
+import express, { type Express, type RequestHandler } from "express";
+import helmet from "helmet";
+import { pino, type Logger } from "pino";
+import { createAuthenticator, isLoopback } from "./auth.ts";
+import { boardPath, boardRouter } from "./board.ts";
+import { docsRouter } from "./docs.ts";
+import type { ApiConfig } from "./env.ts";
+import { createMetrics } from "./metrics.ts";
+import { openApiDocument } from "./openapi.ts";
+import { answerProblems, notFound, onlyJson } from "./problem.ts";
+import { mount, type Route } from "./route.ts";
+import { datasetRoutes } from "./routes/datasets.ts";
+import { eventRoutes } from "./routes/events.ts";
+import { healthRouter } from "./routes/health.ts";
+import { jobRoutes } from "./routes/jobs.ts";
+import { kindRoutes } from "./routes/kinds.ts";
+import { modelRoutes } from "./routes/models.ts";
+import { pipelineRoutes } from "./routes/pipelines.ts";
+import { workerRoutes } from "./routes/workers.ts";
+import type { Services } from "./services.ts";
+
+export interface ApiOptions extends ApiConfig {
+  /** The job kinds; by default all of this version. */
+  catalog?: Catalog;
+  heartbeatMs?: number;
+}
+
+export interface Api {
+  url: string;
+  /** Answers what is under way, ends the event streams, and leaves. */
+  close(): Promise<void>;
+}
+
+const closeLimitMs = 5000;
+
+/**
+ * Starts the API. It starts and stays up without Redis, and answers 503 until Redis is there.
+ * @throws AppError `forbidden` when it would listen beyond this machine without keys; `unavailable` when the address is taken.
+ */
+export async function createApi(options: ApiOptions): Promise<Api> {
+  const { host, port, keys, redisUrl, prefix, catalog = everyKind, heartbeatMs = 15_000 } = options;
+  if (keys.length === 0 && !isLoopback(host)) {
+    const message = `without WHITTLE_API_KEYS the API listens on loopback only, not on ${host}: set keys, or WHITTLE_API_HOST=127.0.0.1`;
+    throw new AppError("forbidden", message);
+  }
+  const log = pino({ name: "api", level: options.logLevel });
+  const store = await openStore(options.store);
+  const queue = createQueue({ redisUrl, prefix, catalog });
+  const leave = new AbortController();
+  const services = { queue, store, catalog, auth: createAuthenticator(keys), log, heartbeatMs, leaving: leave.signal };
+  const server = createServer(createApp(services, options));
+  try {
+    const url = await listen(server, host, port);
+    log.info({ url, store: store.location, keys: keys.length }, "listening");
+    const close = async (): Promise<void> => {
+      leave.abort();
+      await stopServer(server);
+      await queue.close();
+      log.info("closed");
+    };
+    return { url, close };
+  } catch (error) {
+    await queue.close();
+    throw error;
+  }
+}
+
+export function createApp(
+  services: Services,
+  options: Pick<ApiOptions, "keys" | "bodyLimitBytes" | "bullBoardWritable">,
+): Express {
+  const { auth, queue, log } = services;
+  const routes: Route[] = [
+    jobRoutes,
+    eventRoutes,
+    pipelineRoutes,
+    modelRoutes,
+    workerRoutes,
+    datasetRoutes,
+    kindRoutes,
+  ].flatMap((make) => make(services));
+  const metrics = createMetrics(queue);
+  const app = express();
+  app.disable("x-powered-by");
+  app.use(logRequests(log), metrics.measure, securityHeaders());
+  app.use(healthRouter(services));
+  app.use(docsRouter(openApiDocument(routes, { secured: options.keys.length > 0 })));
+  app.use(boardPath, boardRouter(services, { writable: options.bullBoardWritable }));
+  app.get("/metrics", auth.bearer, async (_request, response) => {
+    response.type(metrics.contentType).send(await metrics.text());
+  });
+  app.use("/v1", auth.bearer, onlyJson, express.json({ limit: options.bodyLimitBytes }));
+  mount(app, routes);
+  app.use(notFound, answerProblems(log));
+  return app;
+}
+
+/** The API speaks plain HTTP; whoever puts TLS before it adds the headers of TLS. */
+function securityHeaders(): RequestHandler {
+  return helmet({
+    strictTransportSecurity: false,
+    contentSecurityPolicy: { directives: { "upgrade-insecure-requests": null } },
+  });
+}
+
+function logRequests(log: Logger): RequestHandler {
+  return (request, response, next) => {
+    const started = performance.now();
+    const { method, path } = request;
+    response.once("close", () => {
+      const ms = Math.round(performance.now() - started);
+      const level = path === "/healthz" || path === "/readyz" || path === "/metrics" ? "debug" : "info";
+      log[level]({ method, path, status: response.statusCode, ms }, "request");
+    });
+    next();
+  };
+}
+
+async function listen(server: Server, host: string, port: number): Promise<string> {
+  server.listen(port, host);
+  try {
+    await once(server, "listening");
+  } catch (cause) {
+    throw new AppError("unavailable", `the API can't listen on ${host}:${port}: ${String(cause)}`, { cause });
+  }
+  const address = server.address();
+  const bound = typeof address === "object" && address ? address.port : port;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${bound}`;
+}
+
+async function stopServer(server: Server): Promise<void> {
+  const closed = once(server, "close");
+  server.close();
+  server.closeIdleConnections();
+  const force = setTimeout(() => server.closeAllConnections(), closeLimitMs);
+  await closed;
+  clearTimeout(force);
+}

@@ -1,0 +1,75 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { useRig } from "./rig.ts";
+
+const rig = useRig();
+
+const document = z.looseObject({
+  openapi: z.literal("3.1.0"),
+  paths: z.record(z.string(), z.record(z.string(), z.looseObject({ operationId: z.string() }))),
+  components: z.looseObject({ schemas: z.record(z.string(), z.record(z.string(), z.unknown())) }),
+});
+
+async function read(): Promise<z.output<typeof document>> {
+  return document.parse((await rig.get("/openapi.json")).body);
+}
+
+describe("the OpenAPI document", () => {
+  it("has every job kind with its own body and example", async () => {
+    const { paths } = await read();
+    expect(paths["/v1/jobs/make"]?.["post"]).toMatchObject({
+      requestBody: {
+        content: {
+          "application/json": {
+            schema: { properties: { params: { properties: { epochs: { minimum: 1 } } }, priority: { default: 100 } } },
+            example: { params: { epochs: 2 } },
+          },
+        },
+      },
+    });
+    expect(Object.keys(paths)).toEqual(
+      expect.arrayContaining(["/v1/jobs/{id}/events", "/v1/models/{name}/aliases/{alias}"]),
+    );
+  });
+
+  it("has operations of different names, and only references that are there", async () => {
+    const { paths, components, ...rest } = await read();
+    const ids = Object.values(paths).flatMap((methods) => Object.values(methods).map(({ operationId }) => operationId));
+    expect(new Set(ids).size).toBe(ids.length);
+    const references = [...JSON.stringify({ paths, components, rest }).matchAll(/"\$ref":"([^"]+)"/g)].map(
+      ([, to = ""]) => to,
+    );
+    expect(references.length).toBeGreaterThan(10);
+    for (const to of references)
+      expect(Object.keys(components.schemas)).toContain(to.replace("#/components/schemas/", ""));
+  });
+
+  it("describes what the API answers", async () => {
+    const { components } = await read();
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    ajv.addSchema({ $id: "api", components });
+    const check = (name: string, value: unknown): unknown => {
+      const validate = ajv.compile({ $ref: `api#/components/schemas/${name}` });
+      return validate(value) || validate.errors;
+    };
+    const job = await rig.post("/v1/jobs/make", {});
+    expect(check("Job", job.body)).toBe(true);
+    expect(check("JobPage", (await rig.get("/v1/jobs")).body)).toBe(true);
+    expect(check("Problem", (await rig.get("/v1/jobs/x")).body)).toBe(true);
+    const pipeline = await rig.post("/v1/pipelines", { steps: [{ step: "a", kind: "make" }] });
+    expect(check("Pipeline", pipeline.body)).toBe(true);
+    expect(check("Job", { id: 3 })).not.toBe(true);
+  });
+
+  it("is shown by a page that needs no other server", async () => {
+    const page = await rig.get("/docs/");
+    expect(page.body).toContain("swagger-ui");
+    expect(String(page.body)).not.toMatch(/https?:\/\//);
+    expect((await rig.get("/docs/swagger-initializer.js")).body).toContain('url: "/openapi.json"');
+    expect((await rig.get("/docs/swagger-ui-bundle.js")).status).toBe(200);
+    const policy = page.headers.get("content-security-policy") ?? "";
+    expect(policy).toContain("script-src 'self'");
+    expect(policy).not.toContain("upgrade-insecure-requests");
+  });
+});

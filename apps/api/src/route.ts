@@ -1,0 +1,71 @@
+import { parse } from "@whittle/contracts";
+import type { Request, Response, Router } from "express";
+import type { z } from "zod";
+
+interface Described {
+  method: "get" | "post" | "put";
+  /** As Express writes it: `/v1/jobs/:id`. */
+  path: string;
+  tag: string;
+  summary: string;
+  description?: string;
+  /** Names of headers that it reads, with what they are for. */
+  headers?: Record<string, string>;
+  /** Status of a good answer; 200 when it is not said. */
+  status?: number;
+  /** Absent where the answer is not JSON: then `mediaType` says what it is. */
+  answer?: z.ZodType;
+  mediaType?: string;
+  /** Entries that stand in the document instead of this one: one path for each value of a parameter. */
+  documentedAs?: { path: string; summary: string; description: string; input: z.ZodType; example: unknown }[];
+}
+
+/** One HTTP operation, from which both its handler and its entry in the OpenAPI document are made. */
+export interface Route extends Described {
+  /** What it takes: the query of a GET, the JSON body of anything else. */
+  input?: z.ZodType;
+  example?: unknown;
+  run: (request: Request, response: Response) => Promise<void>;
+}
+
+interface Exchange {
+  request: Request;
+  response: Response;
+}
+
+/** What is answered as JSON; undefined when it has answered itself. */
+type Handle<T> = (exchange: T) => Promise<unknown>;
+
+/** Declares an operation that takes nothing but its path. */
+export function route({ handle, ...described }: Described & { handle: Handle<Exchange> }): Route {
+  const run = async (request: Request, response: Response): Promise<void> => {
+    answer(response, described.status, await handle({ request, response }));
+  };
+  return { ...described, run };
+}
+
+/** Declares an operation that takes a query or a body, which reaches `handle` parsed. */
+export function routeWith<S extends z.ZodType>(
+  schema: S,
+  { handle, ...described }: Described & { handle: Handle<Exchange & { input: z.output<S> }> },
+): Route {
+  const run = async (request: Request, response: Response): Promise<void> => {
+    const [given, what] = described.method === "get" ? [request.query, "the query"] : [request.body ?? {}, "the body"];
+    answer(response, described.status, await handle({ input: parse(schema, given, what), request, response }));
+  };
+  return { ...described, input: schema, run };
+}
+
+function answer(response: Response, status = 200, value: unknown): void {
+  if (value !== undefined) response.status(status).json(value);
+}
+
+/** A parameter of the path. */
+export function param(request: Request, name: string): string {
+  const value = request.params[name];
+  return typeof value === "string" ? value : "";
+}
+
+export function mount(router: Router, routes: Route[]): void {
+  for (const { method, path, run } of routes) router[method](path, run);
+}

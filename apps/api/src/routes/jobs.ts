@@ -1,0 +1,117 @@
+import { jobOptions, jobState } from "@whittle/contracts";
+import { z } from "zod";
+import { checkModels } from "../model-references.ts";
+import { idempotencyHeader, idempotencyKey } from "../idempotency.ts";
+import { param, route, routeWith, type Route } from "../route.ts";
+import { eventList, jobPage, jobView } from "../schemas.ts";
+import type { Services } from "../services.ts";
+
+const tag = "jobs";
+const page = z.object({
+  after: z.string().optional().meta({ description: "Only what came after this id." }),
+  limit: z.coerce.number().int().min(1).max(10_000).default(1000),
+});
+const submission = jobOptions.extend({ params: z.unknown().optional() }).strict();
+
+const listing = z.object({
+  kind: z.string().optional(),
+  state: jobState.optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().optional().meta({ description: "The cursor of the page before." }),
+});
+
+export function jobRoutes(services: Services): Route[] {
+  return [submitRoute(services), ...readRoutes(services), ...changeRoutes(services)];
+}
+
+function submitRoute({ queue, store, catalog, auth }: Services): Route {
+  const documentedAs = Object.values(catalog).map(({ kind, title, description, params, example }) => {
+    const input = jobOptions.extend({ params }).strict();
+    return { path: `/v1/jobs/${kind}`, summary: title, description, input, example: { params: example } };
+  });
+  return routeWith(submission, {
+    method: "post",
+    path: "/v1/jobs/:kind",
+    tag,
+    summary: "Submit a job",
+    headers: idempotencyHeader,
+    status: 202,
+    answer: jobView,
+    documentedAs,
+    handle: async ({ input: { params = {}, ...options }, request, response }) => {
+      const kind = param(request, "kind");
+      await checkModels(store, catalog, [{ kind, params, at: "params" }]);
+      const job = await queue.submit({
+        kind,
+        params,
+        options,
+        submittedBy: auth.actor(request),
+        idempotencyKey: idempotencyKey(request),
+      });
+      response.location(`/v1/jobs/${job.id}`);
+      return job;
+    },
+  });
+}
+
+function readRoutes({ queue }: Services): Route[] {
+  return [
+    routeWith(listing, {
+      method: "get",
+      path: "/v1/jobs",
+      tag,
+      summary: "List jobs, newest first",
+      answer: jobPage,
+      handle: ({ input }) => queue.list(input),
+    }),
+    route({
+      method: "get",
+      path: "/v1/jobs/:id",
+      tag,
+      summary: "Show a job",
+      answer: jobView,
+      handle: ({ request }) => queue.get(param(request, "id")),
+    }),
+    routeWith(page, {
+      method: "get",
+      path: "/v1/jobs/:id/logs",
+      tag,
+      summary: "What a job has logged",
+      answer: z.object({ logs: eventList }),
+      handle: async ({ input, request }) => ({
+        logs: await queue.events(param(request, "id"), { ...input, types: ["log"] }),
+      }),
+    }),
+    routeWith(page, {
+      method: "get",
+      path: "/v1/jobs/:id/metrics",
+      tag,
+      summary: "What a job has measured over time",
+      answer: z.object({ metrics: eventList }),
+      handle: async ({ input, request }) => ({
+        metrics: await queue.events(param(request, "id"), { ...input, types: ["metrics"] }),
+      }),
+    }),
+  ];
+}
+
+function changeRoutes({ queue }: Services): Route[] {
+  return [
+    route({
+      method: "post",
+      path: "/v1/jobs/:id/cancel",
+      tag,
+      summary: "Cancel a job; a running one ends a little later",
+      answer: jobView,
+      handle: ({ request }) => queue.cancel(param(request, "id")),
+    }),
+    route({
+      method: "post",
+      path: "/v1/jobs/:id/retry",
+      tag,
+      summary: "Run a failed or cancelled job again, with the steps of its pipeline that failed because of it",
+      answer: jobView,
+      handle: ({ request }) => queue.retry(param(request, "id")),
+    }),
+  ];
+}

@@ -1,0 +1,102 @@
+import { createHash } from "node:crypto";
+import type { ArtifactDraft } from "@whittle/contracts";
+import { beforeEach, describe, expect, it } from "vitest";
+import { useRig } from "../rig.ts";
+
+const rig = useRig();
+
+const bytes = new TextEncoder().encode("not really onnx");
+const sha = createHash("sha256").update(bytes).digest("hex");
+
+function draft(base?: string): ArtifactDraft {
+  const tensor = { name: "x", datatype: "FP32" as const, shape: [-1, 2] };
+  return {
+    config: {
+      family: "mlp",
+      familyParams: base === undefined ? {} : { made: "from base" },
+      signature: { inputs: [tensor], outputs: [tensor] },
+      preprocessing: { scale: 1, offset: 0 },
+    },
+    metrics: {},
+    job: { kind: "make", params: {} },
+    parents: base === undefined ? [] : [{ role: "base", digest: base }],
+    versions: {},
+    files: [{ path: "model.onnx", role: "onnx", mediaType: "application/onnx", bytes }],
+    measurements: {},
+  };
+}
+
+let base: string;
+
+beforeEach(async () => {
+  const first = await rig.store.publish(draft(), { name: "big", jobId: "j1", actor: "test" });
+  base = first.digest;
+  await rig.store.publish(draft(base), { name: "small", alias: "prod", jobId: "j2", actor: "test" });
+});
+
+describe("models", () => {
+  it("are listed with their versions and aliases", async () => {
+    expect((await rig.get("/v1/models")).body).toMatchObject({
+      models: [
+        { name: "big", versions: [1], aliases: {} },
+        { name: "small", versions: [1], aliases: { prod: { version: 1, generation: 1 } } },
+      ],
+    });
+    expect((await rig.get("/v1/models/small")).body).toMatchObject({ name: "small", versions: [1] });
+    expect((await rig.get("/v1/models/small/versions")).body).toMatchObject({
+      versions: [{ version: 1, jobId: "j2" }],
+    });
+    expect((await rig.get("/v1/models/big/versions/1")).body).toMatchObject({
+      digest: base,
+      manifest: { config: { family: "mlp" } },
+    });
+  });
+
+  it("show their manifest and lineage by name, version, alias and digest", async () => {
+    for (const reference of ["big", "big@1", base]) {
+      expect((await rig.get(`/v1/models/${encodeURIComponent(reference)}/manifest`)).body).toMatchObject({
+        schemaVersion: 1,
+      });
+    }
+    expect((await rig.get("/v1/models/small@prod/lineage")).body).toMatchObject({
+      names: ["small@1"],
+      parents: [{ digest: base, names: ["big@1"], role: "base", parents: [] }],
+    });
+  });
+
+  it("that are not there are 404 with what is there", async () => {
+    const { status, body } = await rig.get("/v1/models/huge");
+    expect({ status, body }).toMatchObject({ status: 404, body: { detail: expect.stringContaining("big, small") } });
+    expect((await rig.get("/v1/models/big/versions/7")).status).toBe(404);
+    expect((await rig.get("/v1/models/big/versions/x")).body).toMatchObject({ issues: [{ path: "version" }] });
+    expect((await rig.get("/v1/models/small@gone/manifest")).status).toBe(404);
+    expect((await rig.get("/v1/models/small/files/model.txt")).body).toMatchObject({
+      detail: expect.stringContaining("model.onnx"),
+    });
+  });
+
+  it("send their files with the digest, and 304 to who has it", async () => {
+    const answer = await rig.get("/v1/models/small@prod/files/onnx");
+    expect(answer).toMatchObject({ status: 200, body: "not really onnx" });
+    expect(answer.headers.get("etag")).toBe(`"sha256:${sha}"`);
+    expect(answer.headers.get("repr-digest")).toBe(`sha-256=:${Buffer.from(sha, "hex").toString("base64")}:`);
+    expect(answer.headers.get("content-type")).toBe("application/onnx");
+    const again = await rig.get("/v1/models/small/files/model.onnx", { "if-none-match": `"sha256:${sha}"` });
+    expect(again).toMatchObject({ status: 304, body: "" });
+  });
+
+  it("move an alias, and refuse when it has moved since it was seen", async () => {
+    await rig.store.publish(draft(), { name: "small", jobId: "j3", actor: "test" });
+    expect(await rig.send("PUT", "/v1/models/small/aliases/prod", { version: 2, generation: 1 })).toMatchObject({
+      status: 200,
+      body: { version: 2, generation: 2, actor: "local" },
+    });
+    expect((await rig.send("PUT", "/v1/models/small/aliases/prod", { version: 1, generation: 1 })).status).toBe(409);
+    expect((await rig.send("PUT", "/v1/models/small/aliases/prod", { version: 9 })).status).toBe(404);
+    expect((await rig.send("PUT", "/v1/models/small/aliases/Prod", { version: 1 })).status).toBe(400);
+  });
+
+  it("can be named by a job once they are there", async () => {
+    expect((await rig.post("/v1/jobs/change", { params: { base: "small@prod" } })).status).toBe(202);
+  });
+});

@@ -1,0 +1,148 @@
+import { AppError, aliasRecord, manifest, versionRecord } from "@whittle/contracts";
+import type { Request, Response } from "express";
+import { z } from "zod";
+import { param, route, routeWith, type Route } from "../route.ts";
+import { lineageNode, model } from "../schemas.ts";
+import type { Services } from "../services.ts";
+
+const tag = "models";
+const anyReference = "`name` here is a name, name@version, name@alias or sha256:<digest>.";
+
+const move = z.strictObject({
+  version: z.int().positive(),
+  generation: z
+    .int()
+    .nonnegative()
+    .optional()
+    .meta({ description: "The alias's generation that you saw (0: none); 409 when it has moved since." }),
+});
+
+export function modelRoutes(services: Services): Route[] {
+  return [...nameRoutes(services), ...artifactRoutes(services), aliasRoute(services)];
+}
+
+function nameRoutes({ store }: Services): Route[] {
+  return [
+    route({
+      method: "get",
+      path: "/v1/models",
+      tag,
+      summary: "List models",
+      answer: z.object({ models: z.array(model) }),
+      handle: async () => ({ models: await store.models() }),
+    }),
+    route({
+      method: "get",
+      path: "/v1/models/:name",
+      tag,
+      summary: "Show a model's versions and aliases",
+      answer: model,
+      handle: ({ request }) => store.model(param(request, "name")),
+    }),
+    route({
+      method: "get",
+      path: "/v1/models/:name/versions",
+      tag,
+      summary: "List a model's versions, oldest first",
+      answer: z.object({ versions: z.array(versionRecord) }),
+      handle: async ({ request }) => ({ versions: await store.versions(param(request, "name")) }),
+    }),
+    route({
+      method: "get",
+      path: "/v1/models/:name/versions/:version",
+      tag,
+      summary: "Show a version: what was measured, and its manifest",
+      answer: versionRecord.extend({ manifest }),
+      handle: async ({ request }) => {
+        const record = await store.version(param(request, "name"), versionNumber(param(request, "version")));
+        return { ...record, manifest: await store.manifest(record.digest) };
+      },
+    }),
+  ];
+}
+
+function artifactRoutes({ store }: Services): Route[] {
+  const manifestOf = async (request: Request) => {
+    const { digest } = await store.resolve(param(request, "name"));
+    return { digest, manifest: await store.manifest(digest) };
+  };
+  return [
+    route({
+      method: "get",
+      path: "/v1/models/:name/manifest",
+      tag,
+      summary: "Show a model's manifest",
+      description: anyReference,
+      answer: manifest,
+      handle: async ({ request }) => (await manifestOf(request)).manifest,
+    }),
+    route({
+      method: "get",
+      path: "/v1/models/:name/lineage",
+      tag,
+      summary: "What a model was made from",
+      description: anyReference,
+      answer: lineageNode,
+      handle: async ({ request }) => store.lineage((await manifestOf(request)).digest),
+    }),
+    route({
+      method: "get",
+      path: "/v1/models/:name/files/:file",
+      tag,
+      summary: "Download a file of a model",
+      description: `${anyReference} \`file\` is a path of the manifest or a role (onnx). Its SHA-256 is checked before it is sent.`,
+      headers: { "If-None-Match": "304 when the file's ETag (its digest) is this one." },
+      mediaType: "application/octet-stream",
+      handle: async ({ request, response }) => {
+        const found = await manifestOf(request);
+        const which = param(request, "file");
+        const file = found.manifest.files.find(({ path, role }) => path === which || role === which);
+        if (file) describeFile(response, file);
+        if (file && hasAlready(request, file.digest)) response.status(304).end();
+        else response.end(await store.readFile(found.manifest, which));
+      },
+    }),
+  ];
+}
+
+function aliasRoute({ store, auth }: Services): Route {
+  return routeWith(move, {
+    method: "put",
+    path: "/v1/models/:name/aliases/:alias",
+    tag,
+    summary: "Move an alias to a version",
+    answer: aliasRecord,
+    handle: ({ input: { version, generation }, request }) =>
+      store.setAlias(param(request, "name"), param(request, "alias"), version, {
+        actor: auth.actor(request),
+        ...(generation !== undefined && { generation }),
+      }),
+  });
+}
+
+/** `request.fresh` will not do: it takes the `Cache-Control: no-cache` that fetch sends by itself as a wish to get the file anyway. */
+function hasAlready(request: Request, digest: string): boolean {
+  const known = (request.get("if-none-match") ?? "").split(",").map((each) => each.trim().replace(/^W\//, ""));
+  return known.some((each) => each === "*" || each === `"${digest}"`);
+}
+
+function versionNumber(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  const issues = [{ path: "version", message: "must be a whole number from 1" }];
+  throw new AppError("invalid_request", `version ${text} is not valid: it must be a whole number from 1`, { issues });
+}
+
+function describeFile(
+  response: Response,
+  file: { path: string; mediaType: string; size: number; digest: string },
+): void {
+  const sum = Buffer.from(file.digest.replace("sha256:", ""), "hex").toString("base64");
+  response.set({
+    "Content-Type": file.mediaType,
+    "Content-Length": String(file.size),
+    "Content-Disposition": `attachment; filename="${file.path}"`,
+    ETag: `"${file.digest}"`,
+    "Repr-Digest": `sha-256=:${sum}:`,
+    "Cache-Control": "private, no-cache",
+  });
+}

@@ -1,0 +1,45 @@
+import { pipelineRequest } from "@whittle/contracts";
+import { idempotencyHeader, idempotencyKey } from "../idempotency.ts";
+import { checkModels } from "../model-references.ts";
+import { param, route, routeWith, type Route } from "../route.ts";
+import { pipelineView } from "../schemas.ts";
+import type { Services } from "../services.ts";
+
+const tag = "pipelines";
+
+export function pipelineRoutes({ queue, store, catalog, auth }: Services): Route[] {
+  return [
+    routeWith(pipelineRequest.strict(), {
+      method: "post",
+      path: "/v1/pipelines",
+      tag,
+      summary: "Submit jobs that take one another's models",
+      description: "A parameter that names a model may be `$step`, the model that the step of that name makes.",
+      headers: idempotencyHeader,
+      status: 202,
+      answer: pipelineView,
+      handle: async ({ input, request, response }) => {
+        await checkModels(
+          store,
+          catalog,
+          input.steps.map(({ kind, params }, i) => ({ kind, params, at: `steps.${i}.params` })),
+        );
+        const pipeline = await queue.submitPipeline({
+          request: input,
+          submittedBy: auth.actor(request),
+          idempotencyKey: idempotencyKey(request),
+        });
+        response.location(`/v1/pipelines/${pipeline.id}`);
+        return pipeline;
+      },
+    }),
+    route({
+      method: "get",
+      path: "/v1/pipelines/:id",
+      tag,
+      summary: "Show a pipeline with its steps",
+      answer: pipelineView,
+      handle: ({ request }) => queue.pipeline(param(request, "id")),
+    }),
+  ];
+}

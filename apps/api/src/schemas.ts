@@ -1,0 +1,107 @@
+import {
+  aliasRecord,
+  digest,
+  jobEvent,
+  jobResult,
+  jobState,
+  manifest,
+  modelName,
+  outputSpec,
+  versionRecord,
+  workerView,
+  type JobView,
+  type PipelineView,
+} from "@whittle/contracts";
+import type { LineageNode, ModelSummary } from "@whittle/store";
+import { z } from "zod";
+import { problem } from "./problem.ts";
+
+export const jobView = z.object({
+  id: z.string(),
+  kind: z.string(),
+  state: jobState,
+  params: z.record(z.string(), z.unknown()),
+  output: outputSpec,
+  pipeline: z.object({ id: z.string(), step: z.string() }).optional(),
+  progress: z.object({ fraction: z.number(), stage: z.string() }),
+  attemptsMade: z.int(),
+  createdAt: z.iso.datetime(),
+  startedAt: z.iso.datetime().optional(),
+  finishedAt: z.iso.datetime().optional(),
+  worker: z.string().optional(),
+  result: jobResult.optional(),
+  error: problem
+    .pick({ code: true, issues: true })
+    .partial({ issues: true })
+    .extend({ message: z.string() })
+    .optional(),
+});
+
+export const jobPage = z.object({ jobs: z.array(jobView), cursor: z.string().optional() });
+
+export const pipelineView = z.object({
+  id: z.string(),
+  state: jobState,
+  createdAt: z.iso.datetime(),
+  steps: z.array(jobView.extend({ step: z.string() })),
+});
+
+export const eventList = z.array(z.intersection(jobEvent, z.object({ id: z.string() })));
+export const model = z.object({
+  name: modelName,
+  versions: z.array(z.int()),
+  aliases: z.record(z.string(), aliasRecord),
+});
+export const lineageNode: z.ZodType<LineageNode> = z.object({
+  digest,
+  names: z.array(z.string()),
+  role: z.enum(["base", "teacher"]).optional(),
+  get parents() {
+    return z.array(lineageNode);
+  },
+});
+
+export const dataset = z.object({
+  name: z.string(),
+  title: z.string(),
+  description: z.string(),
+  licence: z.string(),
+  inputShape: z.array(z.int()),
+  labels: z.array(z.string()),
+  samples: z.object({ train: z.int(), test: z.int() }),
+  /** Ids of the workers that can read it. */
+  workers: z.array(z.string()),
+});
+
+export const kind = z.object({
+  kind: z.string(),
+  title: z.string(),
+  description: z.string(),
+  publishes: z.boolean(),
+  models: z.record(z.string(), z.enum(["base", "teacher"])),
+  params: z.record(z.string(), z.unknown()).meta({ description: "JSON Schema of the parameters." }),
+  example: z.unknown(),
+});
+
+/** What stands under `components` in the OpenAPI document. */
+export const components = {
+  Job: jobView,
+  JobPage: jobPage,
+  Pipeline: pipelineView,
+  Model: model,
+  Version: versionRecord,
+  Alias: aliasRecord,
+  Manifest: manifest,
+  Lineage: lineageNode,
+  Worker: workerView,
+  Dataset: dataset,
+  Kind: kind,
+  Problem: problem,
+} satisfies Record<string, z.ZodType>;
+
+// The schemas describe what the queue and the store answer: each of their types must fit its schema's input.
+export type Described = [
+  JobView extends z.input<typeof jobView> ? true : never,
+  PipelineView extends z.input<typeof pipelineView> ? true : never,
+  ModelSummary extends z.input<typeof model> ? true : never,
+];

@@ -1,0 +1,104 @@
+import { request } from "node:http";
+import { describe, expect, it } from "vitest";
+import { readConfig } from "./env.ts";
+import { useRig, type Answer } from "./rig.ts";
+
+const rig = useRig();
+const key = "0123456789abcdef0123";
+
+/** As fetch, but may send any Host header. */
+function statusFor(url: string, host: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    request(url, { headers: { host } }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    })
+      .on("error", reject)
+      .end();
+  });
+}
+
+describe("without keys", () => {
+  it("the API refuses to listen beyond this machine", async () => {
+    await expect(rig.start({ host: "0.0.0.0" })).rejects.toMatchObject({
+      code: "forbidden",
+      message: expect.stringContaining("WHITTLE_API_KEYS"),
+    });
+  });
+
+  it("no answer goes to who asks for another host name, as a rebound page would send", async () => {
+    expect(await statusFor(`${rig.api.url}/v1/jobs`, "evil.example")).toBe(403);
+    expect(await statusFor(`${rig.api.url}/admin/queues`, "evil.example")).toBe(403);
+    expect(await statusFor(`${rig.api.url}/v1/jobs`, "localhost:7700")).toBe(200);
+  });
+});
+
+describe("with keys", () => {
+  it("everything but health and docs asks for one", async () => {
+    const { url } = await rig.startReady({ keys: ["another-key-of-mine", key] });
+    const status = async (path: string, authorization?: string): Promise<number> =>
+      (await fetch(url + path, { headers: { ...(authorization !== undefined && { authorization }) } })).status;
+    for (const path of ["/v1/jobs", "/v1/models", "/metrics", "/admin/queues"]) {
+      expect(await status(path)).toBe(401);
+      expect(await status(path, `Bearer ${key}x`)).toBe(401);
+      expect(await status(path, `Bearer ${key}`)).toBe(200);
+    }
+    for (const path of ["/healthz", "/docs/", "/openapi.json"]) expect(await status(path)).toBe(200);
+  });
+
+  it("Bull Board takes one as HTTP Basic password, the API does not", async () => {
+    const { url } = await rig.startReady({ keys: [key] });
+    const headers = { authorization: `Basic ${Buffer.from(`anyone:${key}`).toString("base64")}` };
+    expect((await fetch(`${url}/admin/queues`, { headers })).status).toBe(200);
+    expect((await fetch(`${url}/v1/jobs`, { headers })).status).toBe(401);
+    const asked = await fetch(`${url}/admin/queues`);
+    expect(asked.headers.get("www-authenticate")).toMatch(/^Basic realm=/);
+  });
+
+  it("idempotency keys are apart for each key", async () => {
+    const { url } = await rig.startReady({ keys: [key, "another-key-of-mine"] });
+    const submit = async (sent: string): Promise<unknown> => {
+      const headers = { authorization: `Bearer ${sent}`, "idempotency-key": "k" };
+      return (await fetch(`${url}/v1/jobs/make`, { method: "POST", headers })).json();
+    };
+    expect(await submit(key)).toEqual(await submit(key));
+    expect(await submit(key)).not.toEqual(await submit("another-key-of-mine"));
+  });
+
+  it("short keys are refused by name", () => {
+    expect(() => readConfig({ WHITTLE_API_KEYS: "abc" })).toThrow("WHITTLE_API_KEYS.0: a key must have at least 16");
+    expect(readConfig({ WHITTLE_API_KEYS: ` ${key} , ` }).keys).toEqual([key]);
+  });
+});
+
+function post(body: string, type: string): Promise<Answer> {
+  return rig.post("/v1/jobs/make", body, { "content-type": type });
+}
+
+describe("bodies", () => {
+  it("over the limit are 413, of another type 415, broken ones 400", async () => {
+    expect(await post(`{"params": "${"x".repeat(10_000)}"}`, "application/json")).toMatchObject({
+      status: 413,
+      body: { code: "payload_too_large", detail: expect.stringContaining("10000") },
+    });
+    expect(await post("a=b", "application/x-www-form-urlencoded")).toMatchObject({
+      status: 415,
+      body: { code: "invalid_request", issues: [{ path: "content-type" }] },
+    });
+    expect(await post("{", "application/json")).toMatchObject({ status: 400, body: { code: "invalid_request" } });
+  });
+
+  it("paths that are none are 400 or 404, with the problem's form", async () => {
+    expect(await rig.get("/v1/jobs/%ff")).toMatchObject({ status: 400, body: { code: "invalid_request" } });
+    expect(await rig.get("/v2/anything")).toMatchObject({ status: 404, body: { code: "not_found" } });
+  });
+});
+
+describe("Bull Board", () => {
+  it("shows the queues and lets nothing be changed", async () => {
+    expect((await rig.get("/admin/queues")).body).toContain("<title>");
+    const queues = await rig.get("/admin/queues/api/queues");
+    expect(queues.body).toMatchObject({ queues: [{ name: "make", readOnlyMode: true }, { name: "change" }] });
+    expect((await rig.send("PUT", "/admin/queues/api/queues/make/pause")).status).toBe(405);
+  });
+});
