@@ -1,4 +1,4 @@
-import express, { type Express } from "express";
+import express, { type Express, type RequestHandler } from "express";
 import helmet from "helmet";
 import type { Logger } from "pino";
 import { errorHandler, noSuchPath } from "./errors.ts";
@@ -24,6 +24,9 @@ export function createApp({ context, metrics, logger, bodyLimit, missing, versio
     ...context,
     readBody: express.raw({ type: () => true, limit: bodyLimit }),
   };
+  const showMetrics: RequestHandler = async (_request, response) => {
+    response.type(metrics.contentType).send(await metrics.text());
+  };
   app.set("etag", false);
   app.use(helmet());
   app.get("/healthz", (_request, response) => {
@@ -33,9 +36,7 @@ export function createApp({ context, metrics, logger, bodyLimit, missing, versio
     const ready = context.isReady();
     response.status(ready ? 200 : 503).json({ ready, missing: missing() });
   });
-  app.get("/metrics", async (_request, response) => {
-    response.type(metrics.contentType).send(await metrics.text());
-  });
+  app.get("/metrics", showMetrics);
   app.use("/v2", metrics.watch("open-inference"));
   app.use("/v1", metrics.watch("tensorflow"));
   app.use(openInference(protocols, { name: "whittle-serve", version }));

@@ -64,7 +64,10 @@ export async function createServe(input: z.input<typeof serveConfig>, parts: Ser
     version: packageJson.version,
   });
   const server = createServer(app);
-  const url = await listen(server, config.host, config.port);
+  const url = await listen(server, config.host, config.port).catch(async (error: unknown) => {
+    await pool.close();
+    throw error;
+  });
   logger.info({ url, store: store.location, threads: config.threads, models: config.models }, "serving");
   const following = follow(registry, config.pollMs, closing.signal);
   const close = async () => {

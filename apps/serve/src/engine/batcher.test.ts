@@ -11,7 +11,7 @@ const vector = (...values: number[]): Tensors => ({
 /** A model that doubles its inputs, refuses 13, and works only while the gate is open. */
 function doubling(limits: Partial<BatchLimits> = {}) {
   const batches: number[] = [];
-  let open = () => {};
+  const openers: (() => void)[] = [];
   let gate = Promise.resolve();
   const batcher = new Batcher({
     key: "double",
@@ -25,7 +25,11 @@ function doubling(limits: Partial<BatchLimits> = {}) {
         await gate;
         if (x?.data.some((value) => value === 13)) throw new AppError("invalid_request", "unlucky");
         return {
-          x: { datatype: "FP32", shape: x?.shape ?? [], data: Float32Array.from(x?.data ?? [], (v) => Number(v) * 2) },
+          x: {
+            datatype: "FP32",
+            shape: x?.shape ?? [],
+            data: Float32Array.from([...(x?.data ?? [])], (v) => Number(v) * 2),
+          },
         };
       },
       giveBack: () => {},
@@ -34,10 +38,11 @@ function doubling(limits: Partial<BatchLimits> = {}) {
   });
   const close = () => {
     gate = new Promise((resolve) => {
-      open = resolve;
+      openers.push(resolve);
     });
   };
-  return { batcher, batches, close, open: () => open() };
+  const open = () => openers.splice(0).forEach((opener) => opener());
+  return { batcher, batches, close, open };
 }
 
 describe("dynamic batching", () => {
@@ -88,7 +93,9 @@ describe("dynamic batching", () => {
     expect(small).toEqual(vector(8));
     expect(batches).toEqual([3, 1]);
   });
+});
 
+describe("dynamic batching, when something is wrong", () => {
   it("does not let a request that fails spoil the others of its batch", async () => {
     const { batcher, close, open, batches } = doubling({ maxDelayMs: 1_000_000, maxRows: 10 });
     close();

@@ -131,7 +131,6 @@ export class Pool {
     while (!this.#closed) {
       const startedAt = performance.now();
       const failure = await this.#runThread(slot);
-      Object.assign(slot, { client: undefined, state: "down", loaded: new Map() });
       if (this.#closed) return;
       this.#options.onProblem(failure);
       this.#rejectWaiters((waiter) => !waiter.patient && !this.#slots.some((other) => waiter.fits(other)));
@@ -144,7 +143,10 @@ export class Pool {
   /** Starts a thread, gives it the models and lets it work. @returns why it ended. */
   async #runThread(slot: Slot): Promise<AppError> {
     const ended = new Promise<AppError>((resolve) => {
-      slot.client = new ThreadClient(this.#options.spawn(), resolve);
+      slot.client = new ThreadClient(this.#options.spawn(), (failure) => {
+        Object.assign(slot, { client: undefined, state: "down", loaded: new Map() });
+        resolve(failure);
+      });
     });
     const { client } = slot;
     for (const [key, read] of this.#models) {

@@ -1,5 +1,5 @@
 // A string, to be skipped, or one of the bare words that JSON lacks.
-const token = /"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g;
+const token = /"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b(?!\s*:)/g;
 // Marks the place of a bare word; a text that could hold the mark itself is not rewritten.
 const MARK = "\u{10FFFD}";
 

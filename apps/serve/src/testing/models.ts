@@ -3,9 +3,10 @@ import { exportOnnx } from "@whittle/onnx";
 
 type Layer = [className: string, config: Record<string, unknown>, inputs: string[]];
 
+const reference = (name: string) => [name, 0, 0];
+
 /** A functional model of hand-made layers; those of class InputLayer are its inputs. */
 function topologyOf(layers: Record<string, Layer>, outputs: string[]) {
-  const reference = (name: string) => [name, 0, 0];
   const inputs = Object.keys(layers).filter((name) => layers[name]?.[0] === "InputLayer");
   return {
     class_name: "Model",

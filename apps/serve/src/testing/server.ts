@@ -30,7 +30,14 @@ export async function startServe(config: Partial<ServeConfig> = {}, parts: Serve
   const folder = await mkdtemp(join(tmpdir(), "whittle-serve-"));
   const store = await openStore(folder);
   const logger = pino({ level: "silent" });
-  const serve = await createServe({ port: 0, store: folder, threads: 1, pollMs: 20, ...config }, { logger, ...parts });
+  const remove = () => rm(folder, { recursive: true });
+  const serve = await createServe(
+    { port: 0, store: folder, threads: 1, pollMs: 20, ...config },
+    { logger, ...parts },
+  ).catch(async (error: unknown) => {
+    await remove();
+    throw error;
+  });
   let jobs = 0;
   return {
     ...serve,
@@ -47,7 +54,7 @@ export async function startServe(config: Partial<ServeConfig> = {}, parts: Serve
     },
     remove: async () => {
       await serve.close();
-      await rm(folder, { recursive: true });
+      await remove();
     },
   };
 }

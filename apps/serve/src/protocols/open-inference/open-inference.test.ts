@@ -14,6 +14,24 @@ afterAll(() => serve.remove());
 
 const x = { name: "x", shape: [1, 3], datatype: "FP32", data: [1, 2, 3] };
 
+const binaryPath = "/v2/models/dense@1/infer";
+const binaryX = { name: "x", shape: [1, 3], datatype: "FP32", parameters: { binary_data_size: 12 } };
+
+/** JSON, then raw little-endian floats. */
+function packed(request: unknown, ...values: number[]) {
+  const json = Buffer.from(JSON.stringify(request));
+  const body = Buffer.concat([json, Buffer.from(Float32Array.from(values).buffer)]);
+  return { body, headers: { "Inference-Header-Content-Length": String(json.byteLength) } };
+}
+
+/** Zeros for the model `two`. */
+const tensor = (name: string, rows: number) => ({
+  name,
+  shape: [rows, 2],
+  datatype: "FP32",
+  data: Array.from({ length: rows * 2 }, () => 0),
+});
+
 describe("open inference protocol: about the server and its models", () => {
   it.each(["/v2", "/v2/"])("names the server and its extensions at %s", async (path) => {
     const { status, body } = await serve.get(path);
@@ -85,7 +103,14 @@ describe("open inference protocol: infer", () => {
   });
 
   it("takes nested data", async () => {
-    const input = { ...x, shape: [2, 3], data: [[1, 2, 3], [0, 0, -1]] }; // prettier-ignore
+    const input = {
+      ...x,
+      shape: [2, 3],
+      data: [
+        [1, 2, 3],
+        [0, 0, -1],
+      ],
+    };
     const { body } = await serve.post("/v2/models/dense@1/infer", { inputs: [input] });
     expect(body).toMatchObject({ outputs: [{ shape: [2, 2], data: [4, 5, -1, -1] }] });
   });
@@ -105,7 +130,9 @@ describe("open inference protocol: infer", () => {
     expect(body).toMatchObject({ outputs: [{ name: "total", shape: [1, 1], data: [43] }] });
     expect(body).not.toHaveProperty("outputs.1");
   });
+});
 
+describe("open inference protocol: refused inferences", () => {
   it.each([
     ["a wrong name", { inputs: [{ ...x, name: "y" }] }, 'no input "y"; the model takes x FP32 [-1, 3]'],
     ["no input", { inputs: [] }, 'input "x" is missing'],
@@ -117,8 +144,39 @@ describe("open inference protocol: infer", () => {
     ["a datatype that isn't one", { inputs: [{ ...x, datatype: "FLOAT" }] }, "is FLOAT, must be FP32"],
     ["too few values", { inputs: [{ ...x, data: [1, 2] }] }, "data has 2 values, but its shape [1, 3] means 3 values"],
     ["no values", { inputs: [{ ...x, data: undefined }] }, 'input "x" has no data'],
-    ["wrong nesting", { inputs: [{ ...x, shape: [2, 3], data: [[1, 2], [3, 4], [5, 6]] }] }, "the shape [3, 2]"], // prettier-ignore
-    ["ragged rows", { inputs: [{ ...x, shape: [2, 3], data: [[1, 2, 3], [4, 5]] }] }, "the same length"], // prettier-ignore
+    [
+      "wrong nesting",
+      {
+        inputs: [
+          {
+            ...x,
+            shape: [2, 3],
+            data: [
+              [1, 2],
+              [3, 4],
+              [5, 6],
+            ],
+          },
+        ],
+      },
+      "the shape [3, 2]",
+    ],
+    [
+      "ragged rows",
+      {
+        inputs: [
+          {
+            ...x,
+            shape: [2, 3],
+            data: [
+              [1, 2, 3],
+              [4, 5],
+            ],
+          },
+        ],
+      },
+      "the same length",
+    ],
     ["an empty batch", { inputs: [{ ...x, shape: [0, 3], data: [] }] }, 'input "x" is empty'],
     ["text for numbers", { inputs: [{ ...x, data: [1, "2", 3] }] }, 'value 1 is "2", must be a number'],
     ["null", { inputs: [{ ...x, data: [1, null, 3] }] }, "value 1 is null, must be a number"],
@@ -135,12 +193,6 @@ describe("open inference protocol: infer", () => {
   });
 
   it("refuses inputs with different numbers of samples", async () => {
-    const tensor = (name: string, rows: number) => ({
-      name,
-      shape: [rows, 2],
-      datatype: "FP32",
-      data: Array.from({ length: rows * 2 }, () => 0),
-    });
     expect(await serve.post("/v2/models/two/infer", { inputs: [tensor("a", 2), tensor("b", 3)] })).toMatchObject({
       status: 400,
       body: { error: "every input must have as many samples: a has 2, b has 3" },
@@ -155,21 +207,14 @@ describe("open inference protocol: infer", () => {
   });
 
   it.each(["/v2/models/half/infer", "/v2/models/dense/versions/9/infer"])("answers 404 to %s", async (path) => {
-    expect(await serve.post(path, { inputs: [x] })).toMatchObject({ status: 404, body: { error: expect.any(String) } });
+    expect(await serve.post(path, { inputs: [x] })).toMatchObject({
+      status: 404,
+      body: { error: expect.any(String) },
+    });
   });
 });
 
 describe("open inference protocol: binary tensor data", () => {
-  const path = "/v2/models/dense@1/infer";
-  const binaryX = { name: "x", shape: [1, 3], datatype: "FP32", parameters: { binary_data_size: 12 } };
-
-  /** JSON, then raw little-endian floats. */
-  function packed(request: unknown, ...values: number[]) {
-    const json = Buffer.from(JSON.stringify(request));
-    const body = Buffer.concat([json, Buffer.from(Float32Array.from(values).buffer)]);
-    return { body, headers: { "Inference-Header-Content-Length": String(json.byteLength) } };
-  }
-
   it("takes raw tensors behind the JSON, in its order", async () => {
     const inputs = ["b", "a"].map((name) => ({ ...binaryX, name, shape: [1, 2], parameters: { binary_data_size: 8 } }));
     const { body, headers } = packed({ inputs }, 3, 4, 1, 1);
@@ -191,7 +236,7 @@ describe("open inference protocol: binary tensor data", () => {
     ["for every output", { parameters: { binary_data_output: true } }],
     ["for one output", { outputs: [{ name: "logits", parameters: { binary_data: true } }] }],
   ])("gives raw tensors when asked %s", async (_, options) => {
-    const { headers, body } = await serve.post(path, { inputs: [x], ...options });
+    const { headers, body } = await serve.post(binaryPath, { inputs: [x], ...options });
     const bytes = body instanceof Uint8Array ? body : new Uint8Array();
     const jsonLength = Number(headers.get("inference-header-content-length"));
     expect(headers.get("content-type")).toBe("application/octet-stream");
@@ -203,29 +248,31 @@ describe("open inference protocol: binary tensor data", () => {
 
   it("lets an output's own wish win over the request's", async () => {
     const outputs = [{ name: "logits", parameters: { binary_data: false } }];
-    const { body } = await serve.post(path, { inputs: [x], outputs, parameters: { binary_data_output: true } });
+    const { body } = await serve.post(binaryPath, { inputs: [x], outputs, parameters: { binary_data_output: true } });
     expect(body).toMatchObject({ outputs: [{ data: [4, 5] }] });
   });
 
   it("takes a whole body as the one sample of the one input when the header says 0", async () => {
     const body = Buffer.from(Float32Array.of(1, 2, 3).buffer);
-    const answer = await serve.post(path, body, { "Inference-Header-Content-Length": "0" });
+    const answer = await serve.post(binaryPath, body, { "Inference-Header-Content-Length": "0" });
     expect(answer.body).toMatchObject({ outputs: [{ shape: [1, 2], data: [4, 5] }] });
   });
 
   it("takes NaN, and refuses to give it in JSON", async () => {
     const asJson = packed({ inputs: [binaryX] }, 1, Number.NaN, 3);
-    expect(await serve.post(path, asJson.body, asJson.headers)).toMatchObject({
+    expect(await serve.post(binaryPath, asJson.body, asJson.headers)).toMatchObject({
       status: 400,
       body: { error: expect.stringContaining('ask for it with "parameters": {"binary_data": true}') },
     });
     const asBytes = packed({ inputs: [binaryX], parameters: { binary_data_output: true } }, 1, Number.NaN, 3);
-    const { status, body } = await serve.post(path, asBytes.body, asBytes.headers);
+    const { status, body } = await serve.post(binaryPath, asBytes.body, asBytes.headers);
     expect(status).toBe(200);
     const bytes = body instanceof Uint8Array ? body : new Uint8Array();
     expect(new Float32Array(bytes.slice(-8).buffer)).toEqual(Float32Array.of(Number.NaN, Number.NaN));
   });
+});
 
+describe("open inference protocol: refused binary tensor data", () => {
   it.each([
     ["a body that ends early", packed({ inputs: [binaryX] }, 1, 2), "12 bytes should follow, 8 do"],
     ["a body that goes on", packed({ inputs: [binaryX] }, 1, 2, 3, 4), "4 bytes more than its tensors"],
@@ -251,7 +298,7 @@ describe("open inference protocol: binary tensor data", () => {
       'one sample of input "x", FP32 [1, 3], has 12',
     ],
   ])("refuses %s", async (_, { body, headers }, message) => {
-    expect(await serve.post(path, body, headers)).toMatchObject({
+    expect(await serve.post(binaryPath, body, headers)).toMatchObject({
       status: 400,
       body: { error: expect.stringContaining(message) },
     });

@@ -1,5 +1,5 @@
 import { parse } from "@whittle/contracts";
-import { Router, type Request } from "express";
+import { Router, type RequestHandler } from "express";
 import { z } from "zod";
 import type { VersionStatus } from "../../models/loader.ts";
 import { bodyOf, readJson } from "../body.ts";
@@ -12,7 +12,7 @@ const indexRequest = z.object({ ready: z.boolean().default(false) });
 export function repositoryRoutes({ store, registry, loader, readBody }: ProtocolContext): Router {
   const router = Router();
 
-  router.post("/v2/repository/index", readBody, async (request, response) => {
+  const index: RequestHandler = async (request, response) => {
     const body = bodyOf(request);
     const { ready } = parse(indexRequest, body.byteLength > 0 ? readJson(body) : {}, "The index request");
     const statuses = new Map(loader.statuses().map((status) => [`${status.name}@${status.version}`, status]));
@@ -20,15 +20,19 @@ export function repositoryRoutes({ store, registry, loader, readBody }: Protocol
       versions.map((version) => indexEntry(name, version, statuses.get(`${name}@${version}`))),
     );
     response.json(models.filter(({ state }) => !ready || state === "READY"));
-  });
-  router.post("/v2/repository/models/:model/load", async (request: Request<ModelPath>, response) => {
+  };
+  const load: RequestHandler<ModelPath> = async (request, response) => {
     await registry.load(selectionOf(request.params));
     response.json({});
-  });
-  router.post("/v2/repository/models/:model/unload", async (request: Request<ModelPath>, response) => {
+  };
+  const unload: RequestHandler<ModelPath> = async (request, response) => {
     await registry.unload(selectionOf(request.params));
     response.json({});
-  });
+  };
+
+  router.post("/v2/repository/index", readBody, index);
+  router.post("/v2/repository/models/:model/load", load);
+  router.post("/v2/repository/models/:model/unload", unload);
   return router;
 }
 

@@ -1,4 +1,4 @@
-import { Router, type Request, type Response } from "express";
+import { Router, type Request, type RequestHandler, type Response } from "express";
 import type { Servable } from "../../engine/servable.ts";
 import { formatSelection } from "../../models/selector.ts";
 import { bodyOf } from "../body.ts";
@@ -15,32 +15,37 @@ export function openInference(context: ProtocolContext, server: { name: string; 
   const { registry, isReady, readBody, store } = context;
   const router = Router();
 
+  const ready: RequestHandler<ModelPath> = async (request, response) => {
+    const selection = selectionOf(request.params);
+    const isUp = await registry.isReady(selection);
+    response.status(statusOf(isUp)).json({ name: formatSelection(selection), ready: isUp });
+  };
+  const describeModel: RequestHandler<ModelPath> = async (request, response) => {
+    const selection = selectionOf(request.params);
+    const { versions } = await store.model(selection.name);
+    await registry.use(selection, (servable) => response.json(metadata(servable, versions)));
+  };
+  const inferModel: RequestHandler<ModelPath> = (request, response) =>
+    registry.use(selectionOf(request.params), (servable) => infer(servable, request, response));
+
   router.get("/v2", (_request, response) => {
     response.json({ ...server, extensions: ["binary_tensor_data", "model_repository"] });
   });
   router.get("/v2/health/live", (_request, response) => {
     response.json({ live: true });
   });
-  // The protocol asks for a 4xx when the answer is no.
   router.get("/v2/health/ready", (_request, response) => {
-    response.status(isReady() ? 200 : 400).json({ ready: isReady() });
+    response.status(statusOf(isReady())).json({ ready: isReady() });
   });
-  router.get(`${MODEL}/ready`, async (request: Request<ModelPath>, response) => {
-    const selection = selectionOf(request.params);
-    const ready = await registry.isReady(selection);
-    response.status(ready ? 200 : 400).json({ name: formatSelection(selection), ready });
-  });
-  router.get(MODEL, async (request: Request<ModelPath>, response) => {
-    const selection = selectionOf(request.params);
-    const { versions } = await store.model(selection.name);
-    await registry.use(selection, (servable) => response.json(metadata(servable, versions)));
-  });
-  router.post(`${MODEL}/infer`, readBody, async (request: Request<ModelPath>, response) => {
-    await registry.use(selectionOf(request.params), (servable) => infer(servable, request, response));
-  });
+  router.get(`${MODEL}/ready`, ready);
+  router.get(MODEL, describeModel);
+  router.post(`${MODEL}/infer`, readBody, inferModel);
   router.use(repositoryRoutes(context));
   return router;
 }
+
+/** The protocol asks for a 4xx when the answer is no. */
+const statusOf = (isUp: boolean) => (isUp ? 200 : 400);
 
 async function infer(servable: Servable, request: Request<ModelPath>, response: Response): Promise<void> {
   response.locals["model"] = servable.name;

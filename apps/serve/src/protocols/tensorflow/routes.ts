@@ -1,5 +1,5 @@
 import { AppError, toAppError } from "@whittle/contracts";
-import { Router, type Request, type Response } from "express";
+import { Router, type Request, type RequestHandler, type Response } from "express";
 import type { Servable } from "../../engine/servable.ts";
 import type { VersionStatus } from "../../models/loader.ts";
 import { formatSelection, selectVersion, type Selection } from "../../models/selector.ts";
@@ -17,26 +17,27 @@ const paths = (end: string) => MODEL.map((path) => `${path}${end}`);
 export function tensorflowServing({ registry, loader, store, readBody }: ProtocolContext): Router {
   const router = Router();
 
-  router.get(paths("/metadata"), async (request: Request<ModelPath>, response) => {
-    await answering(selectionOf(request.params), (selection) =>
+  const metadata: RequestHandler<ModelPath> = (request, response) =>
+    answering(selectionOf(request.params), (selection) =>
       registry.use(selection, (servable) => response.json(metadataOf(servable))),
     );
-  });
-  router.get(MODEL, async (request: Request<ModelPath>, response) => {
-    await answering(selectionOf(request.params), async (selection) => {
+  const status: RequestHandler<ModelPath> = (request, response) =>
+    answering(selectionOf(request.params), async (selection) => {
       const version = selectVersion(await store.model(selection.name), selection.selector);
       await registry.isReady(selection);
       const statuses = loader.statuses().filter(({ name }) => name === selection.name);
-      const asked = statuses.filter((status) => selection.selector.kind === "default" || status.version === version);
+      const asked = statuses.filter((each) => selection.selector.kind === "default" || each.version === version);
       const unknown = [{ name: selection.name, version, state: "START" as const }];
       response.json({ model_version_status: (asked.length > 0 ? asked : unknown).map(versionStatus) });
     });
-  });
-  router.post(paths("\\:predict"), readBody, async (request: Request<ModelPath>, response) => {
-    await answering(selectionOf(request.params), (selection) =>
+  const predictModel: RequestHandler<ModelPath> = (request, response) =>
+    answering(selectionOf(request.params), (selection) =>
       registry.use(selection, (servable) => predict(servable, request, response)),
     );
-  });
+
+  router.get(paths("/metadata"), metadata);
+  router.get(MODEL, status);
+  router.post(paths("\\:predict"), readBody, predictModel);
   router.post([...paths("\\:classify"), ...paths("\\:regress")], () => {
     throw new AppError("unsupported", "classify and regress are for models that take tf.Example: use :predict");
   });

@@ -12,12 +12,23 @@ beforeAll(async () => {
 });
 afterAll(() => serve.remove());
 
+const ask = async (path: string) => (await serve.post(path, { instances: [[1, 2, 3]] })).body;
+const dim = (size: string) => ({ size, name: "" });
+
 describe("tensorflow serving: predict", () => {
   it("answers values with values, in row form", async () => {
-    const instances = [[1, 2, 3], [0, 0, -1]]; // prettier-ignore
+    const instances = [
+      [1, 2, 3],
+      [0, 0, -1],
+    ];
     expect(await serve.post("/v1/models/dense/versions/1:predict", { instances })).toMatchObject({
       status: 200,
-      body: { predictions: [[4, 5], [-1, -1]] }, // prettier-ignore
+      body: {
+        predictions: [
+          [4, 5],
+          [-1, -1],
+        ],
+      },
     });
   });
 
@@ -34,21 +45,42 @@ describe("tensorflow serving: predict", () => {
   });
 
   it("answers several outputs with objects, in both forms", async () => {
-    const row = { instances: [{ a: [1, 1], b: [3, 4] }, { b: [0, 1], a: [5, 6] }] }; // prettier-ignore
+    const row = {
+      instances: [
+        { a: [1, 1], b: [3, 4] },
+        { b: [0, 1], a: [5, 6] },
+      ],
+    };
     expect((await serve.post("/v1/models/two:predict", row)).body).toEqual({
       predictions: [
         { sum: [4, 5], total: [43] },
         { sum: [5, 7], total: [10] },
       ],
     });
-    const column = { inputs: { a: [[1, 1], [5, 6]], b: [[3, 4], [0, 1]] } }; // prettier-ignore
+    const column = {
+      inputs: {
+        a: [
+          [1, 1],
+          [5, 6],
+        ],
+        b: [
+          [3, 4],
+          [0, 1],
+        ],
+      },
+    };
     expect((await serve.post("/v1/models/two:predict", column)).body).toEqual({
-      outputs: { sum: [[4, 5], [5, 7]], total: [[43], [10]] }, // prettier-ignore
+      outputs: {
+        sum: [
+          [4, 5],
+          [5, 7],
+        ],
+        total: [[43], [10]],
+      },
     });
   });
 
   it("answers with the newest version, a version or a label", async () => {
-    const ask = async (path: string) => (await serve.post(path, { instances: [[1, 2, 3]] })).body;
     expect(await ask("/v1/models/dense:predict")).toEqual({ predictions: [[104, 205]] });
     expect(await ask("/v1/models/dense/versions/1:predict")).toEqual({ predictions: [[4, 5]] });
     expect(await ask("/v1/models/dense/labels/old:predict")).toEqual({ predictions: [[4, 5]] });
@@ -67,7 +99,9 @@ describe("tensorflow serving: predict", () => {
     expect(status).toBe(200);
     expect(body).toBe('{"predictions":[[NaN,NaN],[-Infinity,-Infinity]]}');
   });
+});
 
+describe("tensorflow serving: refused predictions", () => {
   it.each([
     ["both forms", { instances: [[1, 2, 3]], inputs: [[1, 2, 3]] }, "not both"],
     ["neither form", { signature_name: "serving_default" }, "is missing"],
@@ -77,7 +111,16 @@ describe("tensorflow serving: predict", () => {
     ["one value instead of a list", { instances: 3 }, "must be a list"],
     ["a wrong size", { instances: [[1, 2]] }, 'input "x" has shape [1, 2], must have [-1, 3]'],
     ["a sample without its batch", { inputs: [1, 2, 3] }, "has shape [3], must have [-1, 3]"],
-    ["rows of different lengths", { instances: [[1, 2, 3], [1, 2]] }, "the same length"], // prettier-ignore
+    [
+      "rows of different lengths",
+      {
+        instances: [
+          [1, 2, 3],
+          [1, 2],
+        ],
+      },
+      "the same length",
+    ],
     ["a wrong name", { instances: [{ y: [1, 2, 3] }] }, "instance 0 has y; it must have x"],
     ["a wrong name in column form", { inputs: { y: [[1, 2, 3]] } }, 'no input "y"; the model takes x FP32 [-1, 3]'],
     ["values and objects mixed", { instances: [[1, 2, 3], { x: [1, 2, 3] }] }, "all objects or all values"],
@@ -160,7 +203,6 @@ describe("tensorflow serving: status and metadata", () => {
   });
 
   it("describes the signature", async () => {
-    const dim = (size: string) => ({ size, name: "" });
     expect((await serve.get("/v1/models/dense/versions/1/metadata")).body).toEqual({
       model_spec: { name: "dense", signature_name: "", version: "1" },
       metadata: {
