@@ -45,6 +45,15 @@ describe("predict", () => {
     expect(inParts).toEqual([...whole.dataSync()].map((value) => expect.closeTo(value, 5)));
   });
 
+  it("holds the inner values of one batch at a time", async () => {
+    const wide = tf.sequential({
+      layers: [tf.layers.dense({ units: 2048, inputShape: [2] }), tf.layers.dense({ units: 3 })],
+    });
+    const x = tf.ones([256, 2]);
+    const peak = async (size: number) => (await tf.profile(() => predict(wide, x, size))).peakBytes;
+    expect(await peak(16)).toBeLessThan((await peak(256)) / 2);
+  });
+
   it("refuses no samples", () => {
     expect(() => predict(tinyModel(), tf.zeros([0, 2]))).toThrow(expect.objectContaining({ code: "invalid_request" }));
   });

@@ -21,7 +21,9 @@ export interface Evaluation {
  */
 export function predict(model: tf.LayersModel, x: tf.Tensor, batchSize = defaultBatch): tf.Tensor {
   return tf.tidy(() => {
-    const parts = ranges(sampleCount(x), batchSize).map(([begin, size]) => infer(model, rows(x, begin, size)));
+    const parts = ranges(sampleCount(x), batchSize).map(([begin, size]) =>
+      tf.tidy(() => infer(model, rows(x, begin, size))),
+    );
     return tf.concat(parts, 0);
   });
 }
