@@ -17,7 +17,7 @@ export interface Recipe {
 
 /** How much is done: all of the data, or what WebAssembly can train in the same time. */
 const sizes = {
-  full: { limit: {}, teacher: 4, student: 20, fineTune: 6 },
+  full: { limit: {}, teacher: 6, student: 20, fineTune: 4 },
   small: { limit: { limit: { train: 6000 } }, teacher: 2, student: 10, fineTune: 3 },
 };
 
@@ -49,13 +49,16 @@ function steps(
 ): Recipe["steps"] {
   const prefix = dataset.replace("-mnist", "");
   const mlp = { family: "mlp", familyParams: { hidden: [128] } } as const;
-  const training = {
-    batchSize: 128,
-    optimizer: { type: "adam", learningRate: 0.001 },
-    schedule: { type: "cosine" },
-    clip: { value: 1 },
-    seed: 1,
-  } as const;
+  const training = (epochs: number, learningRate: number) =>
+    ({
+      epochs,
+      batchSize: 128,
+      optimizer: { type: "adam", learningRate },
+      schedule: { type: "cosine" },
+      clip: { value: 1 },
+      monitor: "loss",
+      seed: 1,
+    }) as const;
   const output = (name: string) => ({ output: { name: `${prefix}-${name}` } });
   return [
     {
@@ -66,21 +69,20 @@ function steps(
         familyParams: { filters: [16, 32], dense: 128 },
         dataset,
         ...limit,
-        ...training,
-        epochs: teacher,
+        ...training(teacher, 0.003),
       },
       ...output("teacher"),
     },
     {
       step: "control",
       kind: "train",
-      params: { ...mlp, dataset, ...limit, ...training, epochs: student },
+      params: { ...mlp, dataset, ...limit, ...training(student, 0.002) },
       ...output("control"),
     },
     {
       step: "distilled",
       kind: "distill",
-      params: { teacher: "$teacher", ...mlp, ...limit, ...training, epochs: student, temperature: 4, alpha: 0.3 },
+      params: { teacher: "$teacher", ...mlp, ...limit, ...training(student, 0.002), temperature: 4, alpha: 0.3 },
       ...output("distilled"),
     },
     {
@@ -91,7 +93,7 @@ function steps(
         scope: "global",
         amount: 0.5,
         ...limit,
-        fineTune: { ...training, epochs: fineTune },
+        fineTune: training(fineTune, 0.001),
       },
       ...output("pruned"),
     },
