@@ -47,7 +47,12 @@ function compareValues(program: Program, node: Node, before: ArrayLike<unknown>,
 
 function different(node: Node, before: string, after: string): AppError {
   const where = node.kind === "feed" ? "its inputs" : node.scope;
-  return refusal(`did ${before} in ${where} the first time and ${after} the second`);
+  const [did, now] = [withoutInputs(before), withoutInputs(after)];
+  return refusal(`did ${did} in ${where} the first time and ${did === now ? "it with other inputs" : now} the second`);
+}
+
+function withoutInputs(description: string): string {
+  return description.replace(/\([\d:,]*\)/, "");
 }
 
 function refusal(what: string): AppError {

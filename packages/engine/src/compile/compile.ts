@@ -77,6 +77,7 @@ class Compiler {
   readonly #options: CompileOptions<Record<string, number>>;
   readonly #seed: number;
   #built = 0;
+  #initialised = false;
 
   constructor(fn: (...args: unknown[]) => unknown, options: CompileOptions<Record<string, number>>) {
     this.#fn = fn;
@@ -101,7 +102,8 @@ class Compiler {
   }
 
   #run(args: unknown[]): unknown {
-    if (isTracing()) return this.#fn(...args);
+    // A graph can't be differentiated or traced from outside; the plain function can.
+    if (isTracing() || tf.engine().isTapeOn()) return this.#fn(...args);
     const backend = nativeBackend();
     const result = backend ? this.#runNative(backend, args) : this.#runEagerly(args);
     this.calls++;
@@ -121,15 +123,16 @@ class Compiler {
   #runNative(backend: NativeBackend, args: unknown[]): unknown {
     const { key, tensors } = describe(args);
     const known = this.#valid(key);
-    if (known && !(known.unverified && this.#options.verify !== false)) return known.run(tensors, this.calls);
+    if (known && !known.unverified) return known.run(tensors, this.calls);
     const traced = trace({
       backend,
       fn: this.#fn,
       args,
       tensors,
       random: this.#options.seed === undefined ? Math.random : seededRandom(mixSeed(this.#seed, this.calls)),
-      mayInitialise: this.calls === 0,
+      mayInitialise: !this.#initialised,
     });
+    this.#initialised = true;
     if ("result" in traced) return traced.result;
     const graph = known ? verified(known, traced.program) : this.#build(backend, key, traced.program);
     return graph.run(tensors, this.calls);
@@ -153,6 +156,7 @@ class Compiler {
       );
     }
     const graph = new Graph(backend, program, { xla, seed: this.#seed });
+    if (this.#options.verify !== false) graph.unverified = program;
     this.#built++;
     this.graphs.set(key, graph);
     return graph;

@@ -100,7 +100,8 @@ class Emitter {
   }
 
   #reference({ node: made, output }: Value): string {
-    return `${this.#names.get(made)}:${output}`;
+    const name = this.#names.get(made);
+    return hasCheckedShape(made) ? `${name}_shape${output}:0` : `${name}:${output}`;
   }
 
   #emitNode(made: Node): string {
@@ -159,8 +160,8 @@ class Emitter {
     const inputs = call.inputs.map((input) => this.#reference(input));
     if (call.op === "Multinomial") return this.#emitMultinomial(name, call, inputs);
     this.#put(name, call.op, inputs, callAttrs(call));
-    if (!dynamicShapes.has(call.op) || !call.varies) return name;
-    return this.#ensureShape(name, call);
+    if (hasCheckedShape(call)) this.#ensureShapes(name, call);
+    return name;
   }
 
   #emitMultinomial(name: string, call: Call, inputs: string[]): string {
@@ -169,17 +170,16 @@ class Emitter {
     return this.#put(name, "StatelessMultinomial", [...inputs, `${this.#seed(name)}:0`], attrs);
   }
 
-  #ensureShape(name: string, { op, outputs, scope }: Call): string {
-    const [first, ...others] = outputs;
-    if (!first || others.some(({ shape }) => shape.length > 0)) {
-      throw new AppError(
-        "unsupported",
-        `compile: the shapes that ${scope} (${op}) gives depend on values; call it outside`,
-      );
+  #ensureShapes(name: string, { outputs }: Call): void {
+    for (const [output, { dtype, shape }] of outputs.entries()) {
+      const attrs = { T: attr.type(dtype), shape: attr.shape(shape) };
+      this.#put(`${name}_shape${output}`, "EnsureShape", [`${name}:${output}`], attrs);
     }
-    const attrs = { T: attr.type(first.dtype), shape: attr.shape(first.shape) };
-    return this.#put(`${name}_shape`, "EnsureShape", [`${name}:0`], attrs);
   }
+}
+
+function hasCheckedShape(made: Node): made is Call {
+  return made.kind === "call" && made.varies && dynamicShapes.has(made.op);
 }
 
 /** The attributes that tfjs gave, with those that follow from the inputs' types put right. */

@@ -10,7 +10,7 @@ import { handleOf, setVariable } from "./variables.ts";
 
 /** A program that runs as one call of the native library. */
 export class Graph {
-  /** Kept until the function was traced a second time and found to do the same. */
+  /** Set until the function was traced a second time and found to do the same. */
   unverified: Program | undefined;
 
   readonly #backend: NativeBackend;
@@ -40,7 +40,6 @@ export class Graph {
     this.#result = program.result;
     this.#optimizers = program.optimizers;
     this.#origins = program.nodes.map(originOf);
-    this.unverified = program;
   }
 
   /** Whether all that the graph relies on is still there and as it was. */
@@ -102,7 +101,7 @@ export class Graph {
 
   #explain(cause: unknown): AppError {
     const message = cause instanceof Error ? cause.message : String(cause);
-    const [, index, suffix] = /\{\{node n(\d+)\w*?(_shape)?\}\}/.exec(message) ?? [];
+    const [, index, suffix] = /\{\{node n(\d+)\w*?(_shape\d)?\}\}/.exec(message) ?? [];
     const where = index === undefined ? "" : ` in ${this.#origins[Number(index)]}`;
     const hint = suffix
       ? "; its output's shape depends on values and is not the one that was traced: call it outside"

@@ -76,7 +76,7 @@ export interface Call {
 }
 
 export type Output =
-  | { is: "value"; value: Value; shape: number[]; dtype: tf.DataType }
+  | { is: "value"; value: Value }
   | { is: "argument"; index: number }
   /** A variable, or a tensor that existed before. */
   | { is: "same"; tensor: tf.Tensor };

@@ -1,7 +1,7 @@
 import { AppError } from "@whittle/contracts";
 import { tf } from "../tf.ts";
 import type { NativeBackend } from "../runtime/native.ts";
-import type { Output, Program } from "./program.ts";
+import type { Node, Output, Program } from "./program.ts";
 import { fitDraw } from "./random.ts";
 import { Recorder } from "./recorder.ts";
 import { mapTensors } from "./structure.ts";
@@ -72,11 +72,12 @@ function record<A extends unknown[], R>(
   const handles = new Map(variables.map((variable) => [variable, handleOf(backend, variable)]));
   for (const variable of variables) recorder.feed(variable, { from: "variable", variable });
   for (const [index, alias] of aliases.entries()) recorder.feed(alias, { from: "argument", index });
+  const newest = tf.tidy(() => tf.scalar(0).id);
   let next = 0;
   const traced = mapTensors(args, (tensor) => (tensor instanceof tf.Variable ? tensor : (aliases[next++] ?? tensor)));
   const result = callInTidy(fn, traced);
   if (recorder.error) throw recorder.error;
-  const outputs = describeResult(result, recorder, aliases);
+  const outputs = describeResult(result, recorder, aliases, newest);
   const updates = variables
     .filter((variable) => !variable.isDisposed && handleOf(backend, variable) !== handles.get(variable))
     .map((variable) => ({ variable, value: recorder.value(variable) }));
@@ -87,7 +88,7 @@ function record<A extends unknown[], R>(
   }
   recorder.remove();
   for (const node of recorder.nodes) if (node.kind === "draw") fitDraw(node);
-  disposeMade(result, recorder);
+  tf.dispose(tensorsIn(result).filter((tensor) => isMadeAfter(tensor, newest)));
   const optimizers = [...recorder.optimizers.keys()].map((optimizer) => ({ optimizer, config: configOf(optimizer) }));
   return { program: { nodes: recorder.nodes, updates, outputs, result, optimizers } };
 }
@@ -107,23 +108,17 @@ export function callInTidy<A extends unknown[], R>(fn: (...args: A) => R, args: 
       throw new AppError("unsupported", "compile: the function returned a promise; it must be synchronous");
     return result;
   } finally {
-    const tensors: tf.Tensor[] = [];
-    mapTensors(result, (tensor) => {
-      tensors.push(tensor);
-      return tensor;
-    });
-    engine.endScope(tensors);
+    engine.endScope(tensorsIn(result));
   }
 }
 
-function describeResult(result: unknown, recorder: Recorder, aliases: tf.Tensor[]): Output[] {
+function describeResult(result: unknown, recorder: Recorder, aliases: tf.Tensor[], newest: number): Output[] {
   const outputs: Output[] = [];
   mapTensors(result, (tensor) => {
     const index = aliases.indexOf(tensor);
     if (index >= 0) outputs.push({ is: "argument", index });
-    else if (tensor instanceof tf.Variable || !recorder.created.has(tensor.dataId))
-      outputs.push({ is: "same", tensor });
-    else outputs.push({ is: "value", value: recorder.value(tensor), shape: tensor.shape, dtype: tensor.dtype });
+    else if (!isMadeAfter(tensor, newest)) outputs.push({ is: "same", tensor });
+    else outputs.push({ is: "value", value: recorder.value(tensor) });
     return tensor;
   });
   return outputs;
@@ -141,25 +136,48 @@ function findLastingState(
   const made = now.find((variable) => !known.has(variable));
   if (made) return `the function makes a variable (${made.name}) in every call; make it once, outside`;
   if (before.some((variable) => variable.isDisposed)) return "the function disposes a variable; dispose it outside";
-  const accounted = new Set<object>(now.map(({ dataId }) => dataId));
-  mapTensors(result, (tensor) => {
-    accounted.add(tensor.dataId);
-    return tensor;
-  });
-  for (const [dataId, { shape }] of recorder.created) {
-    if (!backend.tensorMap.has(dataId) || accounted.has(dataId)) continue;
-    return `the function keeps a tensor of shape [${shape.join(", ")}] beyond the call (tf.keep, a stateful RNN); keep it in a tf.Variable or return it`;
+  const disposed = recorder.nodes.find(
+    (node) => node.kind === "feed" && node.source.from === "captured" && !backend.tensorMap.has(node.source.dataId),
+  );
+  if (disposed) {
+    return `the function disposes a tensor of shape ${shapeText(disposed)} that it did not make (a stateful RNN does); keep state in a tf.Variable`;
+  }
+  const kept = findKept(backend, recorder, new Set<tf.Tensor>([...now, ...tensorsIn(result)]));
+  if (kept) {
+    return `the function keeps a tensor of shape [${kept.join(", ")}] beyond the call (tf.keep, a stateful RNN); keep it in a tf.Variable or return it`;
   }
   return undefined;
+}
+
+/** The shape of the first data that something else than `accounted` still holds. */
+function findKept(backend: NativeBackend, recorder: Recorder, accounted: Set<tf.Tensor>): number[] | undefined {
+  const holders = new Map<object, number>();
+  for (const { dataId } of accounted) holders.set(dataId, (holders.get(dataId) ?? 0) + 1);
+  for (const [dataId, { shape }] of recorder.created) {
+    if (!backend.tensorMap.has(dataId)) continue;
+    if (backend.tensorMap.get(dataId).refCount > (holders.get(dataId) ?? 0)) return shape;
+  }
+  return undefined;
+}
+
+function shapeText({ outputs }: Node): string {
+  return `[${outputs[0]?.shape.join(", ")}]`;
+}
+
+function tensorsIn(tree: unknown): tf.Tensor[] {
+  const tensors: tf.Tensor[] = [];
+  mapTensors(tree, (tensor) => {
+    tensors.push(tensor);
+    return tensor;
+  });
+  return tensors;
 }
 
 function original(tensor: tf.Tensor, aliases: tf.Tensor[], tensors: tf.Tensor[]): tf.Tensor {
   return tensors[aliases.indexOf(tensor)] ?? tensor;
 }
 
-function disposeMade(result: unknown, recorder: Recorder): void {
-  mapTensors(result, (tensor) => {
-    if (!(tensor instanceof tf.Variable) && recorder.created.has(tensor.dataId)) tensor.dispose();
-    return tensor;
-  });
+/** Tensors are numbered in the order in which they are made. */
+function isMadeAfter(tensor: tf.Tensor, newest: number): boolean {
+  return !(tensor instanceof tf.Variable) && tensor.id > newest;
 }

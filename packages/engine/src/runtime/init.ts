@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import os from "node:os";
 import { AppError, type BackendInfo } from "@whittle/contracts";
 import { tf } from "../tf.ts";
@@ -35,6 +36,8 @@ async function start(warn: (message: string) => void): Promise<BackendInfo> {
 /** TensorFlow reads these once, when its library is loaded; what the caller has set stays. */
 function setDefaults(): void {
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2";
+  if (!existsSync("/proc/driver/nvidia")) return;
+  // On a CPU TensorFlow is repeatable as it is, and XLA refuses some of its kernels under this setting.
   process.env["TF_DETERMINISTIC_OPS"] ??= "1";
   process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true";
 }
