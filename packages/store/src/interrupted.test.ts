@@ -64,7 +64,8 @@ async function expectRepeatable(call: number): Promise<void> {
   expect(await store.verify(digest)).toEqual([]);
 }
 
-describe("a publication", () => {
+// Some hundred processes: seconds on an idle machine, minutes on a busy one.
+describe("a publication", { timeout: 300_000 }, () => {
   it("that is killed at any of its calls leaves nothing half-written, and is completed by repeating it", async () => {
     const whole = await publisher(join(root, "whole"), "job", "content").outcome;
     expect(whole?.calls).toBeGreaterThan(30);

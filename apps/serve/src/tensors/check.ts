@@ -44,6 +44,6 @@ export function checkRows(tensors: Tensors, specs: readonly TensorSpec[]): void 
 }
 
 /** `x FP32 [-1, 784]` */
-export function describe({ name, datatype, shape }: TensorSpec): string {
+function describe({ name, datatype, shape }: TensorSpec): string {
   return `${name} ${datatype} [${shape.join(", ")}]`;
 }
