@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { promisify } from "node:util";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { modelWeights } from "../model-io/weights.ts";
 import { nativeBinding } from "../runtime/native.ts";
@@ -86,21 +84,6 @@ describe("fit with a seed", () => {
     const [first, again, other] = [await train({}, 0.3), await train({}, 0.3), await train({ seed: 8 }, 0.3)];
     expect(again.weights).toBe(first.weights);
     expect(other.weights).not.toBe(first.weights);
-  });
-
-  it("gives the same weights in another process", async () => {
-    const code = `
-      const { initEngine, fit, modelWeights } = await import("./packages/engine/src/index.ts");
-      const { blobs, tinyModel } = await import("./packages/engine/src/train/testing.ts");
-      await initEngine();
-      const model = tinyModel(0.3);
-      await fit(model, { ...blobs(100, 1), ...${JSON.stringify(fast)} });
-      const hash = (await import("node:crypto")).createHash("sha256");
-      for (const { data } of Object.values(modelWeights(model))) hash.update(data);
-      console.log(hash.digest("hex"));`;
-    const run = promisify(execFile);
-    const { stdout } = await run(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code]);
-    expect(stdout.trim()).toBe((await train({}, 0.3)).weights);
   });
 
   it("goes on from a checkpoint in the middle of an epoch to the very same weights and history", async () => {

@@ -13,8 +13,9 @@ export type LossFunction = (batch: Batch, logits: tf.Tensor) => tf.Scalar;
 
 /** The mean over the batch of -log softmax(logits)[y]. */
 export const crossEntropy: LossFunction = ({ y }, logits) => {
-  const loss = tf.losses.softmaxCrossEntropy(tf.oneHot(y, classCount(logits), 1, 0, "float32"), logits);
-  return tf.reshape(loss, []);
+  // Cast afterwards: tfjs' WASM backend writes integers into a one-hot that is asked for as float32.
+  const oneHot = tf.cast(tf.oneHot(y, classCount(logits)), "float32");
+  return tf.reshape(tf.losses.softmaxCrossEntropy(oneHot, logits), []);
 };
 
 /** How many samples have their largest logit at their label, as a float32 scalar. */
@@ -23,6 +24,6 @@ export function countCorrect(y: tf.Tensor, logits: tf.Tensor): tf.Scalar {
 }
 
 /** Number of classes: the size of the logits' last axis. */
-export function classCount(logits: tf.Tensor): number {
+function classCount(logits: tf.Tensor): number {
   return logits.shape.at(-1) ?? 0;
 }
