@@ -86,8 +86,10 @@ describe("a compiled function", () => {
     expect(copy.arraySync()).toEqual([4, 5]);
     expect(variable.arraySync()).toEqual([5, 6]);
   });
+});
 
-  it("gives the gradient of a value with a custom gradient, clipped by value and by norm", () => {
+describe("gradients and compiled functions", () => {
+  it("a compiled function gives the gradient of a value with a custom gradient, clipped by value and by norm", () => {
     const weight = tf.variable(tf.tensor1d([3, -4]));
     const straight = tf.customGrad((x) => {
       if (!(x instanceof tf.Tensor)) throw new TypeError("not a tensor");
@@ -107,7 +109,7 @@ describe("a compiled function", () => {
     }
   });
 
-  it("is differentiable and can be part of another one: it then runs as the plain function", () => {
+  it("a compiled function is differentiable and can be part of another one: it then runs as the plain function", () => {
     const inner = compile((x: tf.Tensor) => x.square().sum());
     const outer = compile((x: tf.Tensor) => inner(x).add(1));
     for (let call = 0; call < 3; call++) {

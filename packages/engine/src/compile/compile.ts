@@ -1,10 +1,11 @@
 import { AppError } from "@whittle/contracts";
+import { mixSeed } from "../train/random.ts";
 import { tf } from "../tf.ts";
 import { nativeBackend, type NativeBackend } from "../runtime/native.ts";
 import { compare } from "./compare.ts";
 import { Graph } from "./graph.ts";
 import type { Program } from "./program.ts";
-import { mixSeed, seededRandom } from "./random.ts";
+import { seededRandom } from "./random.ts";
 import { describe } from "./structure.ts";
 import { callInTidy, isTracing, trace } from "./trace.ts";
 

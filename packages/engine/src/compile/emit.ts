@@ -12,7 +12,7 @@ import {
   type Program,
   type Value,
 } from "./program.ts";
-import { mixSeed } from "./random.ts";
+import { mixSeed } from "../train/random.ts";
 
 /** The feed that carries the number of the call; random numbers follow from it. */
 export const stepName = "step";

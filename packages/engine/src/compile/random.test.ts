@@ -5,29 +5,31 @@ import { compile } from "./compile.ts";
 
 beforeAll(async () => void (await initEngine()));
 
-describe("random numbers in a compiled function", () => {
-  const draw = () => ({
-    uniform: tf.randomUniform([2000], -3, 5),
-    normal: tf.randomNormal([2000], 2, 0.5),
-    truncated: tf.truncatedNormal([2000], -1, 2),
-  });
-  const numbers = (seed: number, calls: number) => {
-    const compiled = compile(draw, { seed });
-    return Array.from({ length: calls }, () =>
-      tf.tidy(() => Object.values(compiled()).map((drawn) => Array.from(drawn.dataSync()))),
-    );
-  };
+const draw = () => ({
+  uniform: tf.randomUniform([2000], -3, 5),
+  normal: tf.randomNormal([2000], 2, 0.5),
+  truncated: tf.truncatedNormal([2000], -1, 2),
+});
+const numbers = (seed: number, calls: number) => {
+  const compiled = compile(draw, { seed });
+  return Array.from({ length: calls }, () =>
+    tf.tidy(() => Object.values(compiled()).map((drawn) => Array.from(drawn.dataSync()))),
+  );
+};
 
+const moments = (values: number[]) => {
+  const mean = values.reduce((a, b) => a + b) / values.length;
+  return [mean, Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length)];
+};
+
+const close = (values: number[], mean: number, deviation: number) => {
+  expect(Math.abs((moments(values)[0] ?? NaN) - mean)).toBeLessThan((5 * deviation) / Math.sqrt(values.length));
+  expect(Math.abs((moments(values)[1] ?? NaN) - deviation)).toBeLessThan(0.06 * deviation);
+};
+
+describe("random numbers in a compiled function", () => {
   it("follow the distributions that were asked for", () => {
     const [uniform = [], normal = [], truncated = []] = numbers(1, 3)[2] ?? [];
-    const moments = (values: number[]) => {
-      const mean = values.reduce((a, b) => a + b) / values.length;
-      return [mean, Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length)];
-    };
-    const close = (values: number[], mean: number, deviation: number) => {
-      expect(Math.abs((moments(values)[0] ?? NaN) - mean)).toBeLessThan((5 * deviation) / Math.sqrt(values.length));
-      expect(Math.abs((moments(values)[1] ?? NaN) - deviation)).toBeLessThan(0.06 * deviation);
-    };
     close(uniform, 1, 8 / Math.sqrt(12));
     close(normal, 2, 0.5);
     close(truncated, -1, 2 * 0.8796);

@@ -1,4 +1,5 @@
 import { AppError } from "@whittle/contracts";
+import { splitmix32 } from "../train/random.ts";
 import { tf } from "../tf.ts";
 import type { Distribution, Draw } from "./program.ts";
 
@@ -9,22 +10,10 @@ export const drawScopes: ReadonlyMap<string, Distribution> = new Map([
   ["truncatedNormal__op", "truncated"],
 ]);
 
-/** Mulberry32: a small generator with 32 bits of state, for the draws of a seeded function that runs in JavaScript. */
+/** Stands in for Math.random(), for the draws of a seeded function that still runs in JavaScript. Never gives 0. */
 export function seededRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** Spreads (seed, index) over 32 bits, so that neighbouring seeds give unrelated streams. */
-export function mixSeed(seed: number, index: number): number {
-  let mixed = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(index + 1, 0xc2b2ae35);
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x7feb352d);
-  return mixed ^ (mixed >>> 15);
+  const random = splitmix32(seed);
+  return () => (random() + 0.5) / 2 ** 32;
 }
 
 /**

@@ -5,7 +5,7 @@ import { describe, mapTensors } from "./structure.ts";
 
 beforeAll(async () => void (await initEngine()));
 
-about("describe", () => {
+about("a description of arguments", () => {
   it("finds tensors in order and makes a key of all else", () => {
     const [a, b] = [tf.zeros([2, 3]), tf.scalar(1, "int32")];
     const { key, tensors } = describe([{ a, list: [1, "x", b] }, null, true]);

@@ -12,7 +12,7 @@ async function start(code: string, env: Record<string, string> = {}): Promise<st
   return stdout.trim();
 }
 
-describe("initEngine", () => {
+describe("initEngine", { timeout: 180_000 }, () => {
   it("loads native TensorFlow and reports it", async () => {
     const info: unknown = JSON.parse(await start("console.log(JSON.stringify(await initEngine()))"));
     expect(info).toMatchObject({ backend: "tensorflow", version: expect.stringMatching(/^2\./) });
