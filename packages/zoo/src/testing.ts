@@ -50,6 +50,14 @@ export function testModelFamily(name: FamilyName, variants: Record<string, unkno
       expect([...predict(loaded, x).dataSync()]).toEqual([...predict(model, x).dataSync()]);
     });
 
+    it("comes to the same weights when trained with the same seed", async () => {
+      const data = await loadDataset("tiny", { limit: { train: 100 } });
+      const samples = tensors(data, data.train);
+      const models = [build(), build()];
+      for (const model of models) await fit(model, { ...samples, epochs: 2, batchSize: 16, seed: 1 });
+      expect(new Set(models.map(weightsDigest)).size).toBe(1);
+    });
+
     it("names its parameters' mistakes", () => {
       const problem = { code: "invalid_request", message: expect.stringContaining("unknown") };
       const wrong = { ...params, unknown: 1 };
