@@ -8,6 +8,9 @@ export interface Samples {
   y: Int32Array;
 }
 
+/** tfjs on Node draws progress bars otherwise. */
+const silent = { verbose: 0 };
+
 /** Epochs that are timed, after one that is not: it traces, allocates and warms the caches. */
 const timedEpochs = 2;
 
@@ -38,6 +41,7 @@ export async function trainStock(trainCase: TrainCase, data: Samples): Promise<n
   const times: number[] = [];
   let begin = 0;
   await model.fit(x, y, {
+    ...silent,
     epochs: 1 + timedEpochs,
     batchSize: trainCase.batchSize,
     callbacks: {
