@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startRedis } from "@whittle/queue/server";
 import { WhittleClient } from "@whittle/sdk";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { launch, type Launched } from "../../apps/cli/src/stack/launch.ts";
 import { freePort } from "../../apps/cli/src/stack/ports.ts";
 import { processes } from "../../apps/cli/src/stack/processes.ts";
@@ -14,6 +14,7 @@ import { processes } from "../../apps/cli/src/stack/processes.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const run = promisify(execFile);
 const host = "127.0.0.1";
+const startLimit = { timeout: 60_000, interval: 100 };
 
 /** Whittle as `whittle up` runs it, on a folder of its own: real Redis, real processes. */
 export interface System {
@@ -50,16 +51,13 @@ export async function startSystem(): Promise<System> {
   };
   const [apiUrl, serveUrl] = [`http://${host}:${api.port}`, `http://${host}:${serve.port}`];
   const client = new WhittleClient({ url: apiUrl, serveUrl });
-  await Promise.all([start("api"), start("serve")]);
-  await expect.poll(() => answers(`${apiUrl}/readyz`), { timeout: 60_000 }).toBe(true);
-  await expect.poll(() => answers(`${serveUrl}/readyz`), { timeout: 60_000 }).toBe(true);
-  return {
+  const system: System = {
     client,
     apiUrl,
     serveUrl,
     startWorker: async () => {
       const worker = await start("worker", `worker-${started.length}`);
-      await expect.poll(() => workerPids(client), { timeout: 60_000 }).toContain(worker.pid);
+      await vi.waitFor(async () => expect(await workerPids(client)).toContain(worker.pid), startLimit);
       return worker;
     },
     killRedis: () => void process.kill(redis.pid, "SIGKILL"),
@@ -72,6 +70,16 @@ export async function startSystem(): Promise<System> {
       await rm(folder, { recursive: true });
     },
   };
+  try {
+    await Promise.all([start("api"), start("serve")]);
+    for (const url of [apiUrl, serveUrl]) {
+      await vi.waitFor(async () => expect(await answers(`${url}/readyz`)).toBe(true), startLimit);
+    }
+    return system;
+  } catch (error) {
+    await system.close();
+    throw error;
+  }
 }
 
 async function workerPids(client: WhittleClient): Promise<number[]> {

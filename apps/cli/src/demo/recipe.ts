@@ -17,7 +17,7 @@ export interface Recipe {
 
 /** How much is done: all of the data, or what WebAssembly can train in the same time. */
 const sizes = {
-  full: { limit: {}, teacher: 6, student: 20, fineTune: 4 },
+  full: { limit: {}, teacher: 5, student: 15, fineTune: 4 },
   small: { limit: { limit: { train: 6000 } }, teacher: 2, student: 10, fineTune: 3 },
 };
 
@@ -42,6 +42,18 @@ export function chooseRecipe(workers: WorkerView[]): Recipe {
   return { dataset, warnings, steps: steps(dataset, wasm ? sizes.small : sizes.full) };
 }
 
+function training(epochs: number, learningRate: number) {
+  return {
+    epochs,
+    batchSize: 128,
+    optimizer: { type: "adam", learningRate },
+    schedule: { type: "cosine", warmupEpochs: 0.2 },
+    clip: { value: 1 },
+    monitor: "loss",
+    seed: 1,
+  } as const;
+}
+
 /** Teacher -> distilled -> pruned -> quantized, and beside them the same student without a teacher. */
 function steps(
   dataset: Recipe["dataset"],
@@ -49,16 +61,6 @@ function steps(
 ): Recipe["steps"] {
   const prefix = dataset.replace("-mnist", "");
   const mlp = { family: "mlp", familyParams: { hidden: [128] } } as const;
-  const training = (epochs: number, learningRate: number) =>
-    ({
-      epochs,
-      batchSize: 128,
-      optimizer: { type: "adam", learningRate },
-      schedule: { type: "cosine" },
-      clip: { value: 1 },
-      monitor: "loss",
-      seed: 1,
-    }) as const;
   const output = (name: string) => ({ output: { name: `${prefix}-${name}` } });
   return [
     {
@@ -76,13 +78,13 @@ function steps(
     {
       step: "control",
       kind: "train",
-      params: { ...mlp, dataset, ...limit, ...training(student, 0.002) },
+      params: { ...mlp, dataset, ...limit, ...training(student, 0.003) },
       ...output("control"),
     },
     {
       step: "distilled",
       kind: "distill",
-      params: { teacher: "$teacher", ...mlp, ...limit, ...training(student, 0.002), temperature: 4, alpha: 0.3 },
+      params: { teacher: "$teacher", ...mlp, ...limit, ...training(student, 0.003), temperature: 2, alpha: 0.3 },
       ...output("distilled"),
     },
     {

@@ -1,5 +1,5 @@
 import type { JobView, StoredJobEvent } from "@whittle/contracts";
-import type { WhittleClient } from "@whittle/sdk";
+import { isFinal, type WhittleClient } from "@whittle/sdk";
 import type { ProgressView } from "./progress.ts";
 
 export interface Watched {
@@ -39,7 +39,8 @@ async function watchJob(
 
 function stageOf(event: StoredJobEvent): string | undefined {
   if (event.type === "progress") return event.stage;
-  return event.type === "state" ? event.state : undefined;
+  // How it ended is told with the result.
+  return event.type === "state" && !isFinal(event.state) ? event.state : undefined;
 }
 
 /** `completed as student@3`, `failed: no data set ...`. */
