@@ -137,6 +137,8 @@ function urlOf({ port, password }: ServerRecord): string {
 
 async function stop(pid: number, child?: ChildProcess): Promise<void> {
   if (child && (child.exitCode !== null || child.signalCode !== null)) return;
+  // While we wait for it, it is a reason to stay.
+  child?.ref();
   const exited = child ? once(child, "exit") : untilGone(pid);
   signal(pid, "SIGTERM");
   const stopped = await Promise.race([exited.then(() => true), sleep(stopLimitMs, false, { ref: false })]);

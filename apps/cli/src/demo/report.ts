@@ -48,7 +48,7 @@ export interface DemoReport {
 const head = ["Stage", "Accuracy (95% interval)", "Size", "gzip", "Smaller", "b1 p50", "b1 p95", "b32 p50", "b32 p95"];
 
 /** The stages as rows; sizes in KB (1000 bytes), times in ms, `Smaller` against the teacher. */
-export function stageRows(stages: StageReport[]): string[][] {
+function stageRows(stages: StageReport[]): string[][] {
   const largest = stages.find(({ name }) => name === "teacher")?.bytes ?? 1;
   const rows = stages.map(
     ({ name, accuracy, accuracyInterval: [low, high], bytes, gzipBytes, latencyMs: { b1, b32 } }) => [

@@ -37,13 +37,13 @@ export async function launch(spec: ProcessSpec, { cwd, logDir, env }: LaunchOpti
     detached: true,
     stdio: ["ignore", file.fd, file.fd],
   });
-  await file.close();
   const kill = () => killGroup(child);
   process.once("exit", kill);
   const ended = once(child, "exit").then(
     ([code, signal]) => `${spec.name} ended ${signal === null ? `with exit code ${code}` : `by signal ${signal}`}`,
     (error: unknown) => `${spec.name} can't be run: ${String(error)}`,
   );
+  await file.close();
   void ended.then(() => process.off("exit", kill));
   return {
     name: spec.name,

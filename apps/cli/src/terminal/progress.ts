@@ -1,5 +1,7 @@
-import type { WriteStream } from "node:tty";
 import { MultiBar, Presets, type SingleBar } from "cli-progress";
+
+/** Standard output, a terminal or not. */
+export type ProgressStream = NodeJS.WritableStream & { isTTY?: boolean };
 
 /** Shows how far several jobs are. */
 export interface ProgressView {
@@ -10,14 +12,14 @@ export interface ProgressView {
 }
 
 /** Bars on a terminal; elsewhere a line for each new stage and at most one for every tenth of the way. */
-export function createProgress(names: string[], out: WriteStream = process.stdout): ProgressView {
+export function createProgress(names: string[], out: ProgressStream = process.stdout): ProgressView {
   return out.isTTY ? bars(names, out) : lines(out);
 }
 
-function bars(names: string[], stream: WriteStream): ProgressView {
+function bars(names: string[], stream: ProgressStream): ProgressView {
   const width = Math.max(...names.map((name) => name.length));
   const multi = new MultiBar(
-    { stream, format: "  {name} {bar} {percent}% {stage}", barsize: 24, hideCursor: true, autopadding: true },
+    { stream, format: "  {name} {bar} {percentage}% {stage}", barsize: 24, hideCursor: true, autopadding: true },
     Presets.shades_classic,
   );
   const start = (name: string): SingleBar => multi.create(1, 0, { name: name.padEnd(width), stage: "waiting" });
@@ -25,11 +27,15 @@ function bars(names: string[], stream: WriteStream): ProgressView {
   return {
     update: (name, fraction, stage) => all.get(name)?.update(fraction, { stage }),
     line: (text) => multi.log(`${text}\n`),
-    close: () => multi.stop(),
+    close: () => {
+      // Lines wait for the next redraw.
+      multi.update();
+      multi.stop();
+    },
   };
 }
 
-function lines(stream: WriteStream): ProgressView {
+function lines(stream: ProgressStream): ProgressView {
   const last = new Map<string, string>();
   return {
     update(name, fraction, stage) {
