@@ -49,12 +49,12 @@ export type WorkerConfig = z.output<typeof schema> & {
  * Reads `--kinds a,b` and `--concurrency N`, and the rest from the environment; an option wins over its variable.
  * @throws AppError `invalid_request` that names the variable.
  */
-export function readConfig(argv: string[]): WorkerConfig {
+export function readConfig(argv: string[], environment: NodeJS.ProcessEnv = process.env): WorkerConfig {
   const { values } = parseArgs({ args: argv, options: { kinds: { type: "string" }, concurrency: { type: "string" } } });
   const env = {
-    ...process.env,
+    ...Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== "")),
     ...(values.kinds !== undefined && { WHITTLE_KINDS: values.kinds }),
     ...(values.concurrency !== undefined && { WHITTLE_CONCURRENCY: values.concurrency }),
   };
-  return { ...parse(schema, env, "The worker's configuration"), childEnv: { ...process.env } };
+  return { ...parse(schema, env, "The worker's configuration"), childEnv: { ...environment } };
 }

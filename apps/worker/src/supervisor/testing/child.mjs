@@ -1,5 +1,7 @@
 /** A job's process that behaves as `params.behaviour` says. */
 import { spawn } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 const behaviours = {
   result: ({ metrics }) => answer({ type: "result", result: { metrics } }),
@@ -33,6 +35,11 @@ const behaviours = {
     setInterval(() => {}, 1000);
   },
   polite: () => setInterval(() => {}, 1000),
+  slow: ({ ms }) => setTimeout(() => answer({ type: "result", result: { metrics: { done: true } } }), ms),
+  folder: (_params, folder) => {
+    writeFileSync(join(folder, "file"), "");
+    answer({ type: "result", result: { metrics: { folder, wasThere: existsSync(folder) } } });
+  },
   environment: () => answer({ type: "result", result: { metrics: { threads: process.env.TF_NUM_INTRAOP_THREADS } } }),
 };
 
@@ -41,7 +48,7 @@ process.on("message", (message) => {
     return answer({ type: "error", error: { code: "cancelled", message: message.reason } });
   const { behaviour, ...rest } = message.envelope.params;
   process.send({ type: "event", event: { type: "log", level: "debug", message: "started" } });
-  return behaviours[behaviour](rest);
+  return behaviours[behaviour](rest, message.workDir);
 });
 
 function answer(message) {

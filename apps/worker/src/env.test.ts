@@ -1,0 +1,32 @@
+import { availableParallelism } from "node:os";
+import { describe, expect, it } from "vitest";
+import { readConfig } from "./env.ts";
+
+describe("the worker's configuration", () => {
+  it("takes every kind, one job at a time, on all cores", () => {
+    const config = readConfig([], {});
+    expect(config).toMatchObject({ concurrency: 1, threads: availableParallelism(), datasetDirs: [] });
+    expect(config.kinds).toContain("quantize");
+  });
+
+  it("lets an option win over its variable", () => {
+    const env = { WHITTLE_KINDS: "train", WHITTLE_CONCURRENCY: "2" };
+    expect(readConfig(["--kinds", "prune, quantize"], env)).toMatchObject({
+      kinds: ["prune", "quantize"],
+      concurrency: 2,
+    });
+  });
+
+  it("shares the cores out among the jobs, and gives each at least one thread", () => {
+    const concurrency = String(availableParallelism() * 2);
+    expect(readConfig(["--concurrency", concurrency], {}).threads).toBe(1);
+    expect(readConfig([], { WHITTLE_THREADS: "3" }).threads).toBe(3);
+  });
+
+  it.each([
+    [["--kinds", "train,trane"], /WHITTLE_KINDS[^]*trane is not a job kind; the kinds are .*train/],
+    [["--concurrency", "0"], /WHITTLE_CONCURRENCY/],
+  ])("refuses %j and says what would be right", (argv, message) => {
+    expect(() => readConfig(argv, {})).toThrow(message);
+  });
+});
