@@ -71,7 +71,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   }
 }
 
-export function createApp(
+function createApp(
   services: Services,
   options: Pick<ApiOptions, "keys" | "bodyLimitBytes" | "bullBoardWritable">,
 ): Express {

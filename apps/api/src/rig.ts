@@ -14,7 +14,7 @@ const params = z.strictObject({ epochs: z.int().min(1).default(3), base: modelRe
 const example = { epochs: 2 };
 const texts = { title: "Title", description: "What it does." };
 
-export const catalog = {
+const catalog = {
   make: defineJob({ kind: "make", ...texts, params, models: {}, publishes: true, example }),
   change: defineJob({ kind: "change", ...texts, params, models: { base: "base" }, publishes: true, example }),
 };

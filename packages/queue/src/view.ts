@@ -72,7 +72,7 @@ export async function pipelineView(context: Context, id: string): Promise<Pipeli
 }
 
 /** `failed` or `cancelled` as soon as it can't complete any more, `running` while anything runs or is between two steps. */
-export function pipelineState(steps: JobState[]): JobState {
+function pipelineState(steps: JobState[]): JobState {
   const has = (state: JobState): boolean => steps.includes(state);
   if (has("cancelled")) return "cancelled";
   if (has("failed")) return "failed";
