@@ -21,7 +21,7 @@ export function installDependencies(root) {
 }
 
 /** Compares package-lock.json with the lock file that npm keeps in node_modules of what it has installed there. */
-function whyInstall(root) {
+export function whyInstall(root) {
   const hidden = join(root, "node_modules/.package-lock.json");
   if (!existsSync(hidden)) return "there are none yet";
   const installed = packagesOf(hidden);

@@ -11,9 +11,9 @@ const silenceMs = 10_000;
  * Fetches `url` into `file`.
  * @throws AppError `unavailable` when the server refuses or falls silent; `corrupt` when `sha256` is given and differs.
  */
-export async function download(url: string, file: string, sha256?: string): Promise<void> {
+export async function download(url: string, file: string, sha256?: string, patienceMs = silenceMs): Promise<void> {
   const hash = createHash("sha256");
-  await reach(url, async (response, alive) => {
+  await reach(url, patienceMs, async (response, alive) => {
     const tap = new Transform({
       transform(chunk: Buffer, _encoding, done) {
         alive();
@@ -29,13 +29,18 @@ export async function download(url: string, file: string, sha256?: string): Prom
 }
 
 export async function fetchJson(url: string): Promise<unknown> {
-  return reach(url, (response) => response.json());
+  return reach(url, silenceMs, (response) => response.json());
 }
 
-/** Calls `read` with the answer; the request ends when `silenceMs` pass without a call of `alive`. */
-async function reach<T>(url: string, read: (response: Response, alive: () => void) => Promise<T>): Promise<T> {
+/** Calls `read` with the answer; the request ends when `patienceMs` pass without a call of `alive`. */
+async function reach<T>(
+  url: string,
+  patienceMs: number,
+  read: (response: Response, alive: () => void) => Promise<T>,
+): Promise<T> {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new Error(`no answer for ${silenceMs / 1000} s`)), silenceMs);
+  const giveUp = (): void => controller.abort(new Error(`no answer for ${patienceMs / 1000} s`));
+  const timer = setTimeout(giveUp, patienceMs);
   try {
     const response = await fetch(url, { signal: controller.signal });
     if (!response.ok) throw new Error(`HTTP ${response.status}`);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { lstat, mkdir, readdir, rename, rm, stat, symlink } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 const abandonedAfterMs = 3_600_000;
@@ -42,14 +42,6 @@ export async function replaceLink(link: string, target: string): Promise<void> {
   const temporary = `${link}.${randomBytes(4).toString("hex")}.tmp`;
   await symlink(target, temporary);
   await rename(temporary, link);
-}
-
-/** Whether there is anything at `path`, be it a link that leads nowhere. */
-export function isThere(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function onSignals(cleanUp: () => Promise<void>): () => void {

@@ -17,8 +17,12 @@ export type BindingReport = z.infer<typeof bindingReport>;
  * headers in `folder/include`, to `folder/tfjs_binding.node`. node-gyp is not needed: N-API's headers are an npm package.
  * @param rpath where the binding looks for TensorFlow when it is loaded.
  */
-export async function compileBinding(root: string, folder: string, rpath = "$ORIGIN/lib"): Promise<void> {
-  const compiler = await findCompiler();
+export async function compileBinding(
+  compiler: string,
+  root: string,
+  folder: string,
+  rpath = "$ORIGIN/lib",
+): Promise<void> {
   const sources = join(root, "node_modules/@tensorflow/tfjs-node-gpu/binding");
   const files = (await readdir(sources)).filter((name) => name.endsWith(".cc")).map((name) => join(sources, name));
   const flags = ["-O2", "-std=c++17", "-shared", "-fPIC", "-DNAPI_VERSION=8", `-Wl,-rpath,${rpath}`];
@@ -54,7 +58,11 @@ export function libraries(folder: string): [string, string] {
   ];
 }
 
-async function findCompiler(): Promise<string> {
+/**
+ * A C++ compiler, which is installed when it is missing.
+ * @throws AppError `unavailable` where that is not allowed.
+ */
+export async function findCompiler(): Promise<string> {
   const compilers = ["g++", "c++", "clang++"];
   const found = await onPath(...compilers);
   if (found) return found;

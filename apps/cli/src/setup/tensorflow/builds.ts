@@ -6,7 +6,7 @@ import { AppError } from "@whittle/contracts";
 import { nvidiaGpus } from "../gpu.ts";
 import type { Settings } from "../settings.ts";
 import { libraries } from "./binding.ts";
-import { hasPip } from "./pip.ts";
+import { withInstalledPip } from "./pip.ts";
 import { cpuFromTarball, tarballVersion } from "./tarball.ts";
 import { cpuFromPip, cpuFromPyPI, cudaFromPip, wheelVersion } from "./wheel.ts";
 
@@ -32,11 +32,12 @@ export async function buildsFor(settings: Settings): Promise<Build[]> {
   }
   const pip = { name: "pip", size: "270 MB", fill: cpuFromPip };
   const pypi = { name: "pypi.org", size: "270 MB", fill: cpuFromPyPI };
+  const installedPip = { ...pip, name: "pip, once python3-pip is installed", fill: withInstalledPip(cpuFromPip) };
   builds.push(
     {
       name: `TensorFlow ${wheelVersion}`,
       folder: inCache(`${wheelVersion}-cpu`),
-      ways: (await hasPip()) ? [pip, pypi] : [pypi, pip],
+      ways: [pip, pypi, installedPip],
     },
     {
       name: `libtensorflow ${tarballVersion}`,

@@ -4,7 +4,7 @@ import { dirname, join, relative } from "node:path";
 import { AppError, toAppError } from "@whittle/contracts";
 import { makeFolder, replaceLink } from "../folders.ts";
 import type { Settings } from "../settings.ts";
-import { checkBinding, compileBinding, type BindingReport } from "./binding.ts";
+import { checkBinding, compileBinding, findCompiler, type BindingReport } from "./binding.ts";
 import { buildsFor, type Build } from "./builds.ts";
 
 export interface InstalledTensorFlow extends BindingReport {
@@ -47,13 +47,14 @@ async function candidates(settings: Settings, linked: string | undefined): Promi
 
 /** Fills the build's folder in the first way that works. */
 async function make(build: Build, root: string, say: (what: string) => void): Promise<void> {
+  const compiler = await findCompiler();
   const failures: string[] = [];
   for (const way of build.ways) {
     say(`${build.name} from ${way.name} (${way.size}) into ${build.folder}`);
     try {
       await makeFolder(build.folder, async (folder) => {
         await way.fill(folder);
-        await compileBinding(root, folder, build.rpath);
+        await compileBinding(compiler, root, folder, build.rpath);
       });
       return;
     } catch (error) {

@@ -1,7 +1,7 @@
 import { AppError } from "@whittle/contracts";
 import { z } from "zod";
 import { command } from "../command.ts";
-import { canInstallPackages, installPackages } from "../system-packages.ts";
+import { installPackages } from "../system-packages.ts";
 
 /** Only shared libraries are used, never Python code, so the files for any Python will do; 3.11's are asked for first. */
 const pythons = ["3.11", "3.12", "3.13"];
@@ -10,10 +10,10 @@ const architecture = process.arch === "arm64" ? "aarch64" : "x86_64";
 
 /**
  * Runs `pip <verb>` with the machine's own index configuration, for one Python after another until the index has the files.
- * @throws AppError `unavailable` when pip is missing and can't be installed, or finds nothing.
+ * @throws AppError `unavailable` when pip is missing or finds nothing.
  */
 export async function pip(verb: "download" | "install", args: string[], timeoutSeconds: number): Promise<void> {
-  await requirePip();
+  if (!(await hasPip())) throw new AppError("unavailable", "there is no pip (apt-get install python3-pip)");
   const failures: AppError[] = [];
   for (const [index, python] of pythons.entries()) {
     const patience = ["--retries", index === 0 ? "1" : "0", "--timeout", "10"];
@@ -29,17 +29,20 @@ export async function pip(verb: "download" | "install", args: string[], timeoutS
   throw failures[0] ?? new AppError("internal", "no Python to ask for");
 }
 
-export function hasPip(): Promise<boolean> {
+/** Installs pip before `fill`, where that is allowed; where there is a pip already, `fill` has failed with it before. */
+export function withInstalledPip(fill: (folder: string) => Promise<void>): (folder: string) => Promise<void> {
+  return async (folder) => {
+    if (await hasPip()) throw new AppError("unavailable", "it is installed already");
+    await installPackages("python3-pip");
+    await fill(folder);
+  };
+}
+
+function hasPip(): Promise<boolean> {
   return command("python3", ["-m", "pip", "--version"]).then(
     () => true,
     () => false,
   );
-}
-
-async function requirePip(): Promise<void> {
-  if (await hasPip()) return;
-  if (!(await canInstallPackages())) throw new AppError("unavailable", "there is no pip (apt-get install python3-pip)");
-  await installPackages("python3-pip");
 }
 
 function filesFor(python: string): string[] {
