@@ -21,7 +21,7 @@ async function demo({ keep }: { keep?: boolean }): Promise<void> {
     afterwards: async (stack, served) => {
       printUrls(stack);
       console.log(`Model     ${stack.serveUrl}/v2/models/${served}/infer`);
-      if (!keep) return;
+      if (!keep) return console.log("All of it is stopped now; with --keep it is left running.");
       console.log("Everything is left running, until Ctrl-C.");
       await untilStopped(stack, signal);
     },
