@@ -22,11 +22,6 @@ export function atLeast(name: string, value: number, target: number): Check {
   return { name, value: round(value), target, ok: value >= target };
 }
 
-/** A figure that should stay under `target`. */
-export function atMost(name: string, value: number, target: number): Check {
-  return { name, value: round(value), target, ok: value <= target };
-}
-
 /** A figure that is only told. */
 export function told(name: string, value: number): Check {
   return { name, value: round(value), target: null, ok: null };
