@@ -20,7 +20,7 @@ export function installDependencies(root) {
   return status === 0;
 }
 
-/** Compares package-lock.json with the lock file that npm keeps in node_modules of what it has installed there. */
+/** @public Compares package-lock.json with the lock file that npm keeps in node_modules of what it has installed there. */
 export function whyInstall(root) {
   const hidden = join(root, "node_modules/.package-lock.json");
   if (!existsSync(hidden)) return "there are none yet";

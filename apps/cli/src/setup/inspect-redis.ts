@@ -29,7 +29,7 @@ export interface RedisSetup {
 }
 
 /** What a Redis says about itself. */
-export async function ask(url: string): Promise<RedisSetup> {
+async function ask(url: string): Promise<RedisSetup> {
   const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 5000 });
   const failed = once(client, "error").then(([error]) => Promise.reject(error));
   failed.catch(() => {});

@@ -29,7 +29,7 @@ export async function setUpRedis({ redisUrl, cacheDir }: Settings, say: (what: s
 }
 
 /** `7.0.15`, by asking the program. */
-export async function redisVersion(program: string): Promise<string> {
+async function redisVersion(program: string): Promise<string> {
   return (
     /v=([\d.]+)/.exec(await command(program, ["--version"], { timeoutSeconds: 10 }))?.[1] ?? "of an unknown version"
   );
