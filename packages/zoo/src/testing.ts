@@ -1,5 +1,8 @@
 /** What every model family and every data set of the zoo must hold to. Call these in a test file in the folder of each. */
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { fit, initEngine, loadModel, modelWeights, predict, saveModel, tf } from "@whittle/engine";
 import { beforeAll, describe, expect, it } from "vitest";
 import { datasets, families, type DatasetName, type FamilyName } from "./catalog.ts";
@@ -8,6 +11,7 @@ import { buildModel, findDataset, loadDataset, toFloat } from "./index.ts";
 
 /** Tests a family on images of 8 x 8, with its default parameters and with the variants given. */
 export function testModelFamily(name: FamilyName, variants: Record<string, unknown>[] = []): void {
+  testOnWasm(name, [{}, ...variants]);
   describe.each([{}, ...variants])(`model family ${name} with %j`, (params) => {
     beforeAll(() => initEngine());
 
@@ -63,6 +67,19 @@ export function testModelFamily(name: FamilyName, variants: Record<string, unkno
       const wrong = { ...params, unknown: 1 };
       expect(() => buildModel(name, wrong, shape)).toThrow(expect.objectContaining(problem));
     });
+  });
+}
+
+/** In a process of its own: a process has one backend for life. */
+function testOnWasm(name: FamilyName, variants: Record<string, unknown>[]): void {
+  it(`model family ${name} learns with every optimizer on WebAssembly`, { timeout: 180_000 }, async () => {
+    const program = fileURLToPath(new URL("fixtures/train-family.ts", import.meta.url));
+    const env = { ...process.env, WHITTLE_BACKEND: "wasm" };
+    const args = ["--import", "tsx", program, name, JSON.stringify(variants)];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { env });
+    const { backend, runs }: { backend: string; runs: { losses: number[] }[] } = JSON.parse(stdout);
+    expect([backend, runs.length]).toEqual(["wasm", 4 * variants.length]);
+    for (const run of runs) expect(run.losses.at(-1), JSON.stringify(run)).toBeLessThan(run.losses[0] ?? 0);
   });
 }
 
