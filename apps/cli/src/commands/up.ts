@@ -1,7 +1,6 @@
-import { once } from "node:events";
 import { InvalidArgumentError, type Command } from "commander";
 import { readConfig } from "../env.ts";
-import { startStack, type Stack } from "../stack/stack.ts";
+import { startStack, whenAborted, type Stack } from "../stack/stack.ts";
 
 /** `up`: run Whittle on this machine. */
 export function addUp(program: Command): void {
@@ -44,7 +43,7 @@ export function printUrls({ apiUrl, serveUrl, logDir }: Stack): void {
 /** Waits for the interruption and then stops in order; another Ctrl-C stops at once. */
 export async function untilStopped(stack: Stack, signal: AbortSignal): Promise<void> {
   try {
-    await Promise.race([once(signal, "abort"), stack.failure]);
+    await Promise.race([whenAborted(signal).catch(() => {}), stack.failure]);
   } finally {
     console.log("Stopping; running jobs may finish first (Ctrl-C again stops at once).");
     process.once("SIGINT", stack.kill);

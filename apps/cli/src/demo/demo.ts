@@ -145,8 +145,9 @@ async function refuseFailure(
   const step = pipeline.steps.find(({ id }) => id === cause.id)?.step ?? cause.kind;
   const log = join(logDir, `job-${step}.log`);
   const lines = await client.logs(cause.id).catch(() => []);
-  await writeFile(log, lines.map(({ at, level, message }) => `${at} ${level} ${message}\n`).join(""));
   const reason = cause.error?.message ?? cause.state;
+  const text = [...lines.map(({ at, level, message }) => `${at} ${level} ${message}`), `${cause.state}: ${reason}`];
+  await writeFile(log, `${text.join("\n")}\n`);
   throw new AppError(
     cause.error?.code ?? "internal",
     `step ${step} (${cause.kind} ${cause.id}) ${cause.state}: ${reason}; its log is ${log}, the processes' logs are in ${logDir}`,
