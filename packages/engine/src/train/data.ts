@@ -1,5 +1,6 @@
 import { AppError } from "@whittle/contracts";
 import { tf } from "../tf.ts";
+import type { Batch } from "./loss.ts";
 
 /** Samples with their labels on the device. */
 export interface Samples {
@@ -28,12 +29,8 @@ export function createSamples(x: tf.Tensor, y: Int32Array | tf.Tensor, classes: 
 }
 
 /** The samples at `indices`, as new tensors. */
-export function takeBatch(
-  samples: Samples,
-  indices: Int32Array,
-): { x: tf.Tensor; y: tf.Tensor1D; indices: tf.Tensor1D } {
-  const at = tf.tensor1d(indices, "int32");
-  return { x: tf.gather(samples.x, at), y: tf.gather(samples.y, at), indices: at };
+export function takeBatch(samples: Samples, indices: tf.Tensor1D): Batch {
+  return { x: tf.gather(samples.x, indices), y: tf.gather(samples.y, indices), indices };
 }
 
 function refuse(path: string, message: string): never {

@@ -41,7 +41,9 @@ export function acquire(model: tf.LayersModel, settings: FitSettings, options: F
       ),
     );
     const loss = options.loss ?? crossEntropy;
-    const step = hold(makeStep({ model, loss, rule, weights, clip: settings.clip, masks, dropout }, options.eager));
+    const step = hold(
+      makeStep({ train, model, loss, rule, weights, clip: settings.clip, masks, dropout }, options.eager),
+    );
     return { train, validation, rule, masks, step, dispose };
   } catch (error) {
     dispose();

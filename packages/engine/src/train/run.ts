@@ -3,7 +3,6 @@ import { assignVariables, assignWeights, modelWeights, readVariables, type Model
 import { tf } from "../tf.ts";
 import { advance, noProgress, score, shouldStop, type Progress } from "./best.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { takeBatch } from "./data.ts";
 import { evaluate } from "./evaluate.ts";
 import { createPace, throwIfAborted } from "./pace.ts";
 import { mixSeed, permutation } from "./random.ts";
@@ -82,11 +81,11 @@ export class Run {
   }
 
   #runStep(indices: Int32Array): StepOutputs {
-    const { train, rule, step } = this.#resources;
+    const { rule, step } = this.#resources;
     const live = rule.live(this.#step, this.#learningRate(this.#step));
     return tf.tidy(() =>
       step.run({
-        ...takeBatch(train, indices),
+        indices: tf.tensor1d(indices, "int32"),
         seed: tf.tensor1d([mixSeed(this.#settings.seed) | 0, this.#step], "int32"),
         rate: tf.scalar(live.rate),
         keep: tf.scalar(live.keep),

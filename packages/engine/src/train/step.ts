@@ -4,12 +4,14 @@ import { nativeBackend } from "../runtime/native.ts";
 import { tf } from "../tf.ts";
 import type { NamedVariable } from "../model-io/weights.ts";
 import { clipGradients } from "./clip.ts";
+import { takeBatch, type Samples } from "./data.ts";
 import type { SeededDropout } from "./dropout.ts";
 import { countCorrect, type Batch, type LossFunction } from "./loss.ts";
 import type { Live, UpdateRule } from "./optimizer.ts";
 
-/** What changes from step to step. `seed` fixes the dropout. */
-export interface StepInputs extends Batch {
+/** What changes from step to step. `indices` are the batch's places in the training data, `seed` fixes the dropout. */
+export interface StepInputs {
+  indices: tf.Tensor1D;
   seed: tf.Tensor1D;
   rate: tf.Scalar;
   keep: tf.Scalar;
@@ -29,6 +31,7 @@ export interface Step {
 }
 
 export interface StepParts {
+  train: Samples;
   model: tf.LayersModel;
   loss: LossFunction;
   rule: UpdateRule;
@@ -44,15 +47,23 @@ export interface StepParts {
  * @throws AppError `unsupported` at the first run, when the loss or a layer does what a graph can't.
  */
 export function makeStep(parts: StepParts, eager = false): Step {
-  const step = (inputs: StepInputs) => trainStep(parts, inputs);
-  if (eager || !nativeBackend()) {
-    return { run: (inputs) => tf.tidy(() => step(inputs)), compiled: false, dispose: () => undefined };
-  }
-  const compiled = compile(step);
+  const native = nativeBackend();
+  const whole = (inputs: StepInputs) => trainStep(parts, takeBatch(parts.train, inputs.indices), inputs);
+  if (eager || !native)
+    return { run: (inputs) => tf.tidy(() => whole(inputs)), compiled: false, dispose: () => undefined };
+  if (native.isUsingGpuDevice) return compileWithBatch(parts);
+  const compiled = compile(whole);
   return { run: compiled, compiled: true, dispose: () => compiled.dispose() };
 }
 
-function trainStep(parts: StepParts, { seed, rate, keep, ...batch }: StepInputs): StepOutputs {
+/** Takes the batch outside the graph. What is fed to a graph goes to the GPU at every step, the whole training data would. */
+function compileWithBatch(parts: StepParts): Step {
+  const compiled = compile((batch: Batch, inputs: StepInputs) => trainStep(parts, batch, inputs));
+  const run = (inputs: StepInputs) => tf.tidy(() => compiled(takeBatch(parts.train, inputs.indices), inputs));
+  return { run, compiled: true, dispose: () => compiled.dispose() };
+}
+
+function trainStep(parts: StepParts, batch: Batch, { seed, rate, keep }: StepInputs): StepOutputs {
   const { model, loss, rule, clip, weights } = parts;
   parts.dropout.seed(seed);
   const trainable = weights.filter((weight) => weight.trainable).map(({ variable }) => variable);
