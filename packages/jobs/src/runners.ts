@@ -21,7 +21,7 @@ export interface JobHost {
   /** Stops the job; an AppError as its reason is what the job fails with, else `cancelled`. */
   signal: AbortSignal;
   emit: (event: NewJobEvent) => void;
-  /** An empty folder of this job's own. */
+  /** This job's own folder, kept between its attempts. */
   workDir: string;
   /** Folders that hold data sets, looked in before the usual places. */
   datasetDirs?: string[];

@@ -23,7 +23,9 @@ export interface KindUnderTest {
 /** A store in memory and a folder to run jobs of any kind in. */
 export interface JobBench {
   store: ArtifactStore;
-  /** Runs a job; its output is named after `id`. */
+  /** Holds the jobs' folders. */
+  folder: string;
+  /** Runs a job in a folder of its id, which also names its output. */
   run: (kind: string, params: Record<string, unknown>, options?: RunOptions) => Promise<JobResult>;
   close: () => Promise<void>;
 }
@@ -48,12 +50,14 @@ export const tinyTraining = {
 /** @param base whether to publish a trained model as `tiny-base` first. */
 export async function openBench({ base = true } = {}): Promise<JobBench> {
   const store = await openStore("memory:");
-  const workDir = await mkdtemp(join(tmpdir(), "whittle-jobs-"));
+  const folder = await mkdtemp(join(tmpdir(), "whittle-jobs-"));
   let jobs = 0;
-  const run: JobBench["run"] = (kind, params, { id = `${kind}-${++jobs}`, signal, emit = () => {} } = {}) =>
-    runJob(envelope(id, kind, params), { store, workDir, emit, signal: signal ?? new AbortController().signal });
+  const run: JobBench["run"] = (kind, params, { id = `${kind}-${++jobs}`, signal, emit = () => {} } = {}) => {
+    const workDir = join(folder, id);
+    return runJob(envelope(id, kind, params), { store, workDir, emit, signal: signal ?? new AbortController().signal });
+  };
   if (base) await run("train", tinyTraining, { id: "tiny-base" });
-  return { store, run, close: () => rm(workDir, { recursive: true, force: true }) };
+  return { store, folder, run, close: () => rm(folder, { recursive: true, force: true }) };
 }
 
 function envelope(id: string, kind: string, params: Record<string, unknown>): JobEnvelope {
@@ -104,10 +108,10 @@ function testParameters(kind: string, params: Record<string, unknown>): void {
 }
 
 function testAbort(kind: string, params: Record<string, unknown>, bench: () => JobBench): void {
-  it("stops at any stage when it is told to, and publishes nothing", async () => {
+  it("stops at any stage when it is told to, publishes nothing, and can still be brought to the same end", async () => {
     const stages: string[] = [];
     const note = (event: NewJobEvent) => event.type === "progress" && stages.push(event.stage);
-    await bench().run(kind, params, { id: `${kind}-whole`, emit: note });
+    const whole = await bench().run(kind, params, { id: `${kind}-whole`, emit: note });
     for (const stop of new Set(stages)) {
       const controller = new AbortController();
       const emit = (event: NewJobEvent) => event.type === "progress" && event.stage === stop && controller.abort();
@@ -116,6 +120,8 @@ function testAbort(kind: string, params: Record<string, unknown>, bench: () => J
     }
     const names = (await bench().store.models()).map(({ name }) => name);
     expect(names).not.toContain(`${kind}-stopped`);
+    const resumed = await bench().run(kind, params, { id: `${kind}-stopped` });
+    expect(resumed.artifact?.digest).toBe(whole.artifact?.digest);
   });
 }
 

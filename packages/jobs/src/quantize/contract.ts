@@ -12,7 +12,7 @@ const calibration = z.strictObject({
     .meta({ description: "How a range is chosen from the values seen: all of them, or cut where that loses least." }),
 });
 
-const params = z.strictObject({
+const fields = z.strictObject({
   model: modelReference.meta({ description: "The model to quantize; one that is not quantized yet." }),
   bits: z.int().min(1).max(8).default(8).meta({ description: "Bits of a weight; activations always have 8." }),
   granularity: z
@@ -20,11 +20,16 @@ const params = z.strictObject({
     .default("channel")
     .meta({ description: "One scale for each output channel of a weight, or one for the whole weight." }),
   scheme: z.enum(["symmetric", "affine"]).default("symmetric").meta({
-    description: "Weights with the zero point at 0 (what ONNX Runtime runs fastest), or anywhere in the range.",
+    description: "Weights with the zero point at 0, or anywhere in the range.",
   }),
   calibration: calibration.prefault({}).meta({ description: "How the ranges of the activations are found." }),
   dataset: datasetOfModel,
   limit,
+});
+
+const params = fields.refine(({ bits, scheme }) => bits > 1 || scheme === "symmetric", {
+  error: "1 bit needs scheme symmetric: with affine, one of the two levels would have to be zero",
+  path: ["bits"],
 });
 
 export type QuantizeParams = z.infer<typeof params>;

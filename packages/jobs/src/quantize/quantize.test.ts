@@ -1,5 +1,6 @@
 import type { JobResult, Manifest } from "@whittle/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cpuInfo, needsReducedRange } from "@whittle/onnx/runtime";
 import { openBench, testJobKind, type JobBench } from "../testing.ts";
 
 testJobKind("quantize", { params: { model: "tiny-base", calibration: { samples: 64 } } });
@@ -22,7 +23,8 @@ describe("quantizing", () => {
     const [low, high] = base.metrics.accuracy?.interval ?? [1, 0];
     expect(metrics.accuracy?.value).toBeGreaterThanOrEqual(low);
     expect(metrics.accuracy?.value).toBeLessThanOrEqual(high);
-    expect(config.compression?.quantization).toEqual({ bits: 8, granularity: "channel", scheme: "symmetric" });
+    const bits = needsReducedRange(cpuInfo().flags, process.arch) ? 7 : 8;
+    expect(config.compression?.quantization).toEqual({ bits, granularity: "channel", scheme: "symmetric" });
     expect(files.map(({ role }) => role)).toEqual(["onnx"]);
   });
 
@@ -53,6 +55,11 @@ describe("quantizing", () => {
     );
     expect(fewTests).toBe(whole);
     expect(fewSamples).not.toBe(whole);
+  });
+
+  it("refuses 1 bit with a zero point, under its own path", async () => {
+    const refused = bench.run("quantize", { model: "tiny-base", bits: 1, scheme: "affine" });
+    await expect(refused).rejects.toMatchObject({ code: "invalid_request", issues: [{ path: "params.bits" }] });
   });
 
   it("refuses a model that is quantized already, and names the one it was made from", async () => {

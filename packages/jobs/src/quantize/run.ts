@@ -29,7 +29,8 @@ export async function run(params: QuantizeParams, context: JobContext): Promise<
   });
   logLayers(context, quantized);
   checkZerosKept(float, quantized.model);
-  const config = { ...from, compression: { ...from.compression, quantization: { bits, granularity, scheme } } };
+  const quantization = { bits: bitsOf(context, quantized, bits), granularity, scheme };
+  const config = { ...from, compression: { ...from.compression, quantization } };
   const parents = [{ role: "base" as const, digest: base.digest }];
   const files = { onnx: quantized.model, files: [onnxFile(quantized.model)] };
   return measured(context, { config, job: { kind: "quantize", params }, data, parents, ...files });
@@ -44,6 +45,14 @@ function alreadyQuantized({ manifest }: Artifact): string {
 /** Training samples drawn in an order that is the same for every job; never test samples. */
 function calibrationInputs({ train }: Dataset, { manifest }: Artifact, samples: number): Float32Array {
   return toFloat(pick(train, permutation(train.count, 0).subarray(0, samples)), manifest.config.preprocessing);
+}
+
+/** The bits that the weights really have: a processor without VNNI instructions can't use all 8 without saturating. */
+function bitsOf({ log }: JobContext, { layers }: QuantizedModel, asked: number): number {
+  const bits = Math.max(...layers.map((layer) => layer.bits));
+  if (bits < asked)
+    log("warn", `the weights have ${bits} bits, not ${asked}: with more, this processor's sums saturate`);
+  return bits;
 }
 
 function logLayers(context: JobContext, { layers, fused }: QuantizedModel): void {

@@ -5,7 +5,7 @@ import type { ArtifactStore } from "@whittle/store";
 export interface JobContext {
   store: Pick<ArtifactStore, "manifest" | "readFile">;
   signal: AbortSignal;
-  /** An empty folder of this job's own. */
+  /** This job's own folder: empty at first, and as an earlier attempt on this machine left it. */
   workDir: string;
   /** Folders that hold data sets, looked in before the usual places. */
   datasetDirs: string[];

@@ -1,5 +1,15 @@
-import type { Preprocessing, TrainingSettings } from "@whittle/contracts";
-import { fit, tf, type EpochPoint, type FitOptions, type FitResult } from "@whittle/engine";
+import { join } from "node:path";
+import { toAppError, type Preprocessing, type TrainingSettings } from "@whittle/contracts";
+import {
+  fileCheckpoint,
+  fit,
+  tf,
+  type Checkpoint,
+  type CheckpointHooks,
+  type EpochPoint,
+  type FitOptions,
+  type FitResult,
+} from "@whittle/engine";
 import type { Dataset, Split } from "@whittle/zoo";
 import type { JobContext } from "./context.ts";
 import { holdOut, inputTensor } from "./data.ts";
@@ -26,7 +36,10 @@ export type TrainingExtras = Pick<FitOptions, "loss" | "masks">;
 /** The part of a job's progress that is training; loading comes before it, measuring after it. */
 const TRAINING = { from: 0.1, to: 0.9 };
 
-/** Fits a model and tells each epoch: progress, a log line, and a point of the series `epoch`. */
+/**
+ * Fits a model and tells each epoch: progress, a log line, and a point of the series `epoch`. It goes on from the checkpoint in the
+ * job's folder where an earlier attempt left one, with the same result as if it had never stopped.
+ */
 export async function trainModel(
   context: JobContext,
   model: tf.LayersModel,
@@ -44,6 +57,7 @@ export async function trainModel(
     y,
     validation,
     signal: context.signal,
+    checkpoint: checkpointOf(context),
     onEpoch: (point) => {
       context.log("info", describeEpoch(point, epochs));
       context.metrics("epoch", point.epoch, epochValues(point));
@@ -53,6 +67,21 @@ export async function trainModel(
   });
   context.log("info", describeResult(result));
   return result;
+}
+
+function checkpointOf({ workDir, log }: JobContext): CheckpointHooks {
+  const file = fileCheckpoint(join(workDir, "checkpoint"));
+  const load = async (): Promise<Checkpoint | undefined> => {
+    try {
+      const checkpoint = await file.load();
+      if (checkpoint) log("info", `going on after step ${checkpoint.step}, where an earlier attempt stopped`);
+      return checkpoint;
+    } catch (error) {
+      log("warn", `starting over: ${toAppError(error).message}`);
+      return undefined;
+    }
+  };
+  return { ...file, load };
 }
 
 function epochValues({ loss, accuracy, valLoss, valAccuracy, learningRate }: EpochPoint): Record<string, number> {

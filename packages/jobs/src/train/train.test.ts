@@ -1,3 +1,39 @@
-import { tinyTraining, testJobKind } from "../testing.ts";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { NewJobEvent } from "@whittle/contracts";
+import { expect, it } from "vitest";
+import { openBench, testJobKind, tinyTraining } from "../testing.ts";
 
 testJobKind("train", { params: tinyTraining, reseeded: { ...tinyTraining, seed: 8 } });
+
+it("goes on from its checkpoint: epochs that an earlier attempt finished are not done again", async () => {
+  const bench = await openBench({ base: false });
+  try {
+    const stop = new AbortController();
+    const emit = (event: NewJobEvent) => event.type === "metrics" && event.step === 2 && stop.abort();
+    const first = bench.run("train", tinyTraining, { id: "resumed", emit, signal: stop.signal });
+    await expect(first).rejects.toMatchObject({ code: "cancelled" });
+    const epochs: number[] = [];
+    const note = (event: NewJobEvent) => event.type === "metrics" && epochs.push(event.step);
+    await bench.run("train", tinyTraining, { id: "resumed", emit: note });
+    expect(epochs).toEqual([3]);
+  } finally {
+    await bench.close();
+  }
+});
+
+it("starts over, and says so, when its checkpoint can't be read", async () => {
+  const bench = await openBench({ base: false });
+  try {
+    const stop = new AbortController();
+    const emit = (event: NewJobEvent) => event.type === "metrics" && stop.abort();
+    await expect(bench.run("train", tinyTraining, { id: "torn", emit, signal: stop.signal })).rejects.toThrow();
+    await writeFile(join(bench.folder, "torn", "checkpoint"), "half a check");
+    const lines: string[] = [];
+    const note = (event: NewJobEvent) => event.type === "log" && event.level === "warn" && lines.push(event.message);
+    await bench.run("train", tinyTraining, { id: "torn", emit: note });
+    expect(lines.join()).toMatch(/starting over/);
+  } finally {
+    await bench.close();
+  }
+});

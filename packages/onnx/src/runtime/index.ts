@@ -3,5 +3,5 @@ export { cpuInfo, needsReducedRange, type CpuInfo } from "./cpu.ts";
 export { fusedOperators } from "./fused.ts";
 export { measureLatency, type Latency, type LatencyOptions } from "./latency.ts";
 export { proportion } from "./proportion.ts";
-export { createSession, type Session, type SessionOptions } from "./session.ts";
+export { createSession, onnxRuntimeVersion, type Session, type SessionOptions } from "./session.ts";
 export type { TensorArray, TensorValue } from "./tensors.ts";

@@ -6,6 +6,8 @@ import { datatypeOf, fromRuntime, holds, toRuntime, type TensorValue } from "./t
 ort.env.logLevel = "error";
 const ONLY_ERRORS = 3;
 
+export const onnxRuntimeVersion: string = ort.env.versions.node ?? ort.env.versions.common;
+
 export interface SessionOptions {
   /** Threads of one operator; 1 unless given, because a server runs sessions side by side. */
   threads?: number;
