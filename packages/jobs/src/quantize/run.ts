@@ -48,10 +48,10 @@ function calibrationInputs({ train }: Dataset, { manifest }: Artifact, samples: 
 }
 
 /** The bits that the weights really have: a processor without VNNI instructions can't use all 8 without saturating. */
-function bitsOf({ log }: JobContext, { layers }: QuantizedModel, asked: number): number {
+function bitsOf(context: JobContext, { layers }: QuantizedModel, asked: number): number {
   const bits = Math.max(...layers.map((layer) => layer.bits));
   if (bits < asked)
-    log("warn", `the weights have ${bits} bits, not ${asked}: with more, this processor's sums saturate`);
+    context.log("warn", `the weights have ${bits} bits, not ${asked}: with more, this processor's sums saturate`);
   return bits;
 }
 

@@ -69,15 +69,15 @@ export async function trainModel(
   return result;
 }
 
-function checkpointOf({ workDir, log }: JobContext): CheckpointHooks {
-  const file = fileCheckpoint(join(workDir, "checkpoint"));
+function checkpointOf(context: JobContext): CheckpointHooks {
+  const file = fileCheckpoint(join(context.workDir, "checkpoint"));
   const load = async (): Promise<Checkpoint | undefined> => {
     try {
       const checkpoint = await file.load();
-      if (checkpoint) log("info", `going on after step ${checkpoint.step}, where an earlier attempt stopped`);
+      if (checkpoint) context.log("info", `going on after step ${checkpoint.step}, where an earlier attempt stopped`);
       return checkpoint;
     } catch (error) {
-      log("warn", `starting over: ${toAppError(error).message}`);
+      context.log("warn", `starting over: ${toAppError(error).message}`);
       return undefined;
     }
   };

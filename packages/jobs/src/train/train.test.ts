@@ -27,7 +27,8 @@ it("starts over, and says so, when its checkpoint can't be read", async () => {
   try {
     const stop = new AbortController();
     const emit = (event: NewJobEvent) => event.type === "metrics" && stop.abort();
-    await expect(bench.run("train", tinyTraining, { id: "torn", emit, signal: stop.signal })).rejects.toThrow();
+    const first = bench.run("train", tinyTraining, { id: "torn", emit, signal: stop.signal });
+    await expect(first).rejects.toMatchObject({ code: "cancelled" });
     await writeFile(join(bench.folder, "torn", "checkpoint"), "half a check");
     const lines: string[] = [];
     const note = (event: NewJobEvent) => event.type === "log" && event.level === "warn" && lines.push(event.message);
