@@ -1,4 +1,5 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { parse } from "@whittle/contracts";
 import { catalog } from "@whittle/jobs/catalog";
@@ -14,6 +15,7 @@ const schema = z
     WHITTLE_PREFIX: z.string().default("whittle"),
     WHITTLE_STORE: z.string().default(".whittle/store"),
     WHITTLE_DATA_DIR: z.string().optional(),
+    WHITTLE_WORK_DIR: z.string().default(join(tmpdir(), "whittle-jobs")),
     WHITTLE_KINDS: z
       .string()
       .default(Object.keys(catalog).join(","))
@@ -31,6 +33,8 @@ const schema = z
     store: env.WHITTLE_STORE,
     /** Folders that hold data sets, looked in before the usual places. */
     datasetDirs: env.WHITTLE_DATA_DIR === undefined ? [] : [env.WHITTLE_DATA_DIR],
+    /** Holds a folder for each job, with its checkpoint; a job goes on from it on any worker that has the same folder. */
+    workDir: env.WHITTLE_WORK_DIR,
     kinds: env.WHITTLE_KINDS,
     concurrency: env.WHITTLE_CONCURRENCY,
     /** TensorFlow's threads in each child: this machine's cores shared out among the jobs that run at a time. */

@@ -1,12 +1,21 @@
 import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { JobEnvelope, NewJobEvent } from "@whittle/contracts";
 import type { StopReason } from "@whittle/queue";
 import pino from "pino";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createExecute, type ExecuteOptions } from "./execute.ts";
 
 const entry = { path: fileURLToPath(new URL("./testing/child.mjs", import.meta.url)), execArgv: [] };
+
+let workDir: string;
+beforeAll(async () => {
+  workDir = await mkdtemp(join(tmpdir(), "whittle-worker-"));
+});
+afterAll(() => rm(workDir, { recursive: true, force: true }));
 
 function envelope(params: Record<string, unknown>): JobEnvelope {
   return {
@@ -24,6 +33,7 @@ function start(params: Record<string, unknown>, options: Partial<ExecuteOptions>
   const execute = createExecute({
     store: "memory:",
     datasetDirs: [],
+    workDir,
     env: process.env,
     graceMs: 60_000,
     drainMs: 60_000,
@@ -52,6 +62,18 @@ describe("the worker's execute", () => {
     const { metrics } = await start({ behaviour: "folder" }).outcome;
     expect(metrics).toMatchObject({ wasThere: true, folder: expect.any(String) });
     expect(existsSync(String(metrics["folder"]))).toBe(false);
+  });
+
+  it.each([
+    ["keeps the folder of a job that goes back to the queue", "drain", true],
+    ["keeps the folder of a job that another worker takes over", "lease", true],
+    ["removes the folder of a cancelled job", "cancelled", false],
+  ] as const)("%s", async (_what, reason, kept) => {
+    const job = start({ behaviour: "polite" }, { drainMs: 10 });
+    await job.started;
+    job.stop(reason);
+    await expect(job.outcome).rejects.toMatchObject({ code: "cancelled" });
+    expect(existsSync(join(workDir, "j1"))).toBe(kept);
   });
 
   it("asks a cancelled job to end", async () => {

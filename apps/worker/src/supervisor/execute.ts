@@ -1,7 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AppError, type JobEnvelope, type JobResult } from "@whittle/contracts";
+import { AppError, toAppError, type JobEnvelope, type JobResult } from "@whittle/contracts";
 import type { Execute, JobHandle } from "@whittle/queue";
 import type { Logger } from "pino";
 import { childEntry, type Entry } from "../entries.ts";
@@ -11,6 +10,8 @@ export interface ExecuteOptions {
   /** URL of the store that the children publish to. */
   store: string;
   datasetDirs: string[];
+  /** Holds a folder for each job. */
+  workDir: string;
   /** Environment of the children. */
   env: Record<string, string | undefined>;
   /** How long a cancelled job may take to end by itself, in ms. */
@@ -21,28 +22,33 @@ export interface ExecuteOptions {
   entry?: Entry;
 }
 
-/** How the worker runs a job: in a process and a folder of its own. */
+/** How the worker runs a job: in a process and a folder of its own, which stays while the job may be run again. */
 export function createExecute(options: ExecuteOptions): Execute {
   return async (envelope, handle) => {
     const log = options.log.child({ job: envelope.id, kind: envelope.kind });
-    const workDir = await mkdtemp(join(tmpdir(), "whittle-job-"));
+    const workDir = join(options.workDir, envelope.id);
+    await mkdir(workDir, { recursive: true });
     const began = performance.now();
     const seconds = () => Number(((performance.now() - began) / 1000).toFixed(1));
     try {
-      const result = await run(envelope, handle, workDir, { ...options, log });
+      const result = await run(envelope, handle, { ...options, workDir, log });
       log.info({ seconds: seconds(), artifact: result.artifact }, "completed");
+      await rm(workDir, { recursive: true, force: true });
       return result;
     } catch (error) {
       log.warn({ seconds: seconds(), err: error, stopped: handle.signal.reason }, "ended without a result");
+      if (!mayRunAgain(error, handle.signal)) await rm(workDir, { recursive: true, force: true });
       throw error;
-    } finally {
-      await rm(workDir, { recursive: true, force: true });
     }
   };
 }
 
-function run(envelope: JobEnvelope, handle: JobHandle, workDir: string, options: ExecuteOptions): Promise<JobResult> {
-  const { store, datasetDirs, env, graceMs, drainMs, log, entry = childEntry } = options;
+function mayRunAgain(error: unknown, { reason }: AbortSignal): boolean {
+  return reason === "drain" || reason === "lease" || toAppError(error).retryable;
+}
+
+function run(envelope: JobEnvelope, handle: JobHandle, options: ExecuteOptions): Promise<JobResult> {
+  const { store, datasetDirs, workDir, env, graceMs, drainMs, log, entry = childEntry } = options;
   return runInChild({
     envelope,
     store,
