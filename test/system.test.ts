@@ -144,8 +144,12 @@ describe("a job", () => {
     expect(await worker.ended).toContain("exit code 0");
     expect(await isRunning(pid)).toBe(false);
     expect(await client.job(id)).toMatchObject({ state: "waiting", attemptsMade: 0 });
+    const epochs = async () => (await client.metrics(id)).map(({ step }) => step);
+    const before = await epochs();
     worker = await system.startWorker();
-    await untilTraining(id);
+    await expect.poll(async () => (await epochs()).length, { timeout: 60_000 }).toBeGreaterThan(before.length);
+    const after = await epochs();
+    expect(after, "it goes on where it stopped").toEqual(after.map((_, i) => i + 1));
     await client.cancel(id);
     expect(await client.wait(id)).toMatchObject({ state: "cancelled" });
   });

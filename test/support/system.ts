@@ -39,7 +39,8 @@ export async function startSystem(): Promise<System> {
     { host, port: await freePort(host, 0) },
   ];
   const config = { redisUrl: redis.url, prefix: "test", store: join(folder, "store"), api, serve };
-  const options = { cwd: root, logDir: join(folder, "logs"), env: { ...process.env, WHITTLE_DRAIN_SECONDS: "1" } };
+  const env = { ...process.env, WHITTLE_DRAIN_SECONDS: "1", WHITTLE_WORK_DIR: join(folder, "work") };
+  const options = { cwd: root, logDir: join(folder, "logs"), env };
   const specs = processes({ ...config, workers: 1, concurrency: 1 });
   const started: Launched[] = [];
   const start = async (name: string, as = name): Promise<Launched> => {
