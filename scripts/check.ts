@@ -10,7 +10,7 @@ const report = join(root, ".whittle/vitest.json");
 
 /** Each counts as one test. */
 const checks: [name: string, program: string, args: string[]][] = [
-  ["types", "turbo", ["run", "typecheck", "--output-logs=errors-only"]],
+  ["types", "turbo", ["run", "typecheck", "--concurrency=2", "--output-logs=errors-only"]],
   ["types of scripts and tests", "tsc", ["-p", "."]],
   ["lint", "oxlint", ["--type-aware", "--deny-warnings"]],
   ["format", "oxfmt", ["--check"]],
