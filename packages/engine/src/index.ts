@@ -5,6 +5,7 @@ export { loadModel, saveModel, type ModelFiles } from "./model-io/files.ts";
 export { assignWeights, modelWeights, type ModelWeights, type WeightData } from "./model-io/weights.ts";
 export { fileCheckpoint, type Checkpoint, type CheckpointHooks } from "./train/checkpoint.ts";
 export { evaluate, predict, type Evaluation } from "./train/evaluate.ts";
+export type { Execution } from "./train/execution.ts";
 export { fit } from "./train/fit.ts";
 export { crossEntropy, type Batch, type LossFunction } from "./train/loss.ts";
 export { mixSeed, permutation, splitIndices, splitmix32 } from "./train/random.ts";

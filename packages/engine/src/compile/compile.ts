@@ -131,6 +131,7 @@ class Compiler {
       args,
       tensors,
       random: this.#options.seed === undefined ? Math.random : seededRandom(mixSeed(this.#seed, this.calls)),
+      mayFuse: this.#options.xla !== true,
       mayInitialise: !this.#initialised,
     });
     this.#initialised = true;

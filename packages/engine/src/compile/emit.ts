@@ -1,4 +1,5 @@
 import { AppError } from "@whittle/contracts";
+import { adamOp, emitAdam } from "./adam.ts";
 import { attr, attrOf, DataType, node, type TensorValues } from "./graph-writer.ts";
 import type { AttrValue, NodeDef } from "./messages.ts";
 import { inferredAttrs, opEntry } from "./op-table.ts";
@@ -158,6 +159,7 @@ class Emitter {
   #emitCall(call: Call): string {
     const name = `n${this.#index(call)}_${call.op}`;
     const inputs = call.inputs.map((input) => this.#reference(input));
+    if (call.op === adamOp) return emitAdam(name, call, inputs, (...made) => this.#put(...made));
     if (call.op === "Multinomial") return this.#emitMultinomial(name, call, inputs);
     this.#put(name, call.op, inputs, callAttrs(call));
     if (hasCheckedShape(call)) this.#ensureShapes(name, call);

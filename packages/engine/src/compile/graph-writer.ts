@@ -17,6 +17,12 @@ export const attr = {
   int: (value: number) => build((made) => made.setI(Math.trunc(value))),
   string: (value: string) => build((made) => made.setS(Buffer.from(value))),
   type: (dtype: number) => build((made) => made.setType(dtype)),
+  types: (dtypes: readonly number[]) =>
+    build((made) => {
+      const list = new (messages().AttrValue.ListValue)();
+      list.setTypeList([...dtypes]);
+      made.setList(list);
+    }),
   shape: (shape: readonly number[]) => build((made) => made.setShape(shapeOf(shape))),
   tensor: (spec: Spec, values: TensorValues) => build((made) => made.setTensor(tensorOf(spec, values))),
 };

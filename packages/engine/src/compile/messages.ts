@@ -25,6 +25,7 @@ export interface ListValue {
   setBList(value: boolean[]): void;
   setFList(value: number[]): void;
   setIList(value: number[]): void;
+  setTypeList(value: number[]): void;
 }
 interface Dim {
   setSize(value: number): void;

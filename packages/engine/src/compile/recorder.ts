@@ -26,13 +26,18 @@ export class Recorder {
   readonly #draws = new Map<object, Omit<Draw, "outputs">>();
   readonly #patches = new Patches();
   readonly #random: () => number;
+  readonly #mayFuse: boolean;
   #drawn: { scope: string; seed: number } | undefined;
   #checking = 0;
 
-  /** @param random stands in for Math.random() meanwhile. */
-  constructor(backend: NativeBackend, random: () => number) {
+  /**
+   * @param random stands in for Math.random() meanwhile.
+   * @param mayFuse whether {@link fuse} counts; XLA fuses by itself, and not across what is fused already.
+   */
+  constructor(backend: NativeBackend, random: () => number, mayFuse: boolean) {
     this.#backend = backend;
     this.#random = random;
+    this.#mayFuse = mayFuse;
   }
 
   install(): void {
@@ -60,6 +65,19 @@ export class Recorder {
   /** The value that a tensor has; what existed before and is not yet known becomes a captured input. */
   value(tensor: tf.TensorInfo): Value {
     return this.#valueOf(this.#handle(tensor));
+  }
+
+  /** Says that `outputs`, which have been computed from `inputs` in some way, can be had by one operation of the emitter's. */
+  fuse(op: string, attrs: OpAttr[], inputs: tf.Tensor[], outputs: tf.Tensor[]): void {
+    if (!this.#mayFuse) return;
+    const values = inputs.map((input) => this.value(input));
+    const specs = outputs.map(({ shape, dtype }) => ({ shape, dtype: this.#backend.getDTypeInteger(dtype) }));
+    const varies = values.some(({ node }) => node.varies);
+    const node: Call = { kind: "call", op, attrs, inputs: values, outputs: specs, varies, scope: scopeName() };
+    this.#add(
+      node,
+      outputs.map((output) => this.#handle(output)),
+    );
   }
 
   #register(data: NativeTensorData, source: Feed["source"]): void {

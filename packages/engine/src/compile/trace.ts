@@ -17,14 +17,21 @@ export interface TraceRequest<A extends unknown[], R> {
   /** The tensors among the arguments, in the order of {@link mapTensors}. */
   tensors: tf.Tensor[];
   random: () => number;
+  /** Whether updates of weights may become single operations. */
+  mayFuse: boolean;
   /** Whether the function may still make state (variables, kept tensors): then the call counts as a step that ran eagerly. */
   mayInitialise: boolean;
 }
 
-let active = false;
+let active: Recorder | undefined;
 
 /** Whether a function is being traced now; a compiled function that is called meanwhile becomes part of it. */
 export function isTracing(): boolean {
+  return active !== undefined;
+}
+
+/** The recorder of the trace that is under way. */
+export function activeRecorder(): Recorder | undefined {
   return active;
 }
 
@@ -33,13 +40,13 @@ export function isTracing(): boolean {
  * @throws what `fn` throws, and AppError `unsupported` for what a graph can't do; variables are then as they were.
  */
 export function trace<A extends unknown[], R>(request: TraceRequest<A, R>): Traced<R> {
-  const { backend, random } = request;
+  const { backend, random, mayFuse } = request;
   const variables = allVariables();
   separate(backend, variables);
   const before = new Snapshot(variables);
-  const recorder = new Recorder(backend, random);
+  const recorder = new Recorder(backend, random, mayFuse);
   const aliases = request.tensors.map((tensor) => aliasOf(backend, tensor));
-  active = true;
+  active = recorder;
   try {
     recorder.install();
     const traced = record(request, recorder, variables, aliases);
@@ -50,7 +57,7 @@ export function trace<A extends unknown[], R>(request: TraceRequest<A, R>): Trac
     throw recorder.error ?? error;
   } finally {
     recorder.remove();
-    active = false;
+    active = undefined;
     tf.dispose(aliases);
     before.dispose();
   }

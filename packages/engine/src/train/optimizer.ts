@@ -1,5 +1,6 @@
 import type { Optimizer } from "@whittle/contracts";
 import type { NamedVariable } from "../model-io/weights.ts";
+import { adamUpdate } from "../compile/adam.ts";
 import { tf } from "../tf.ts";
 import type { Gradients } from "./clip.ts";
 
@@ -63,8 +64,7 @@ function momentum(weights: Trainable[], m: number, nesterov: boolean): UpdateRul
 }
 
 /**
- * Adam (1412.6980) in the form of its section 2: with m and v the decaying means of g and g^2,
- * w <- w - r sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon).
+ * Adam (1412.6980), see {@link adamUpdate}; the rate of a step t (from 1) is r sqrt(1 - b2^t) / (1 - b1^t).
  * With a decay d it is AdamW (1711.05101): first w <- w - r d w.
  */
 function adam(
@@ -84,10 +84,11 @@ function adam(
       eachGradient(weights, gradients, (weight, g, index) => {
         const m = slot(means, index);
         const v = slot(squares, index);
-        m.assign(tf.add(tf.mul(m, beta1), tf.mul(g, 1 - beta1)));
-        v.assign(tf.add(tf.mul(v, beta2), tf.mul(tf.square(g), 1 - beta2)));
-        const change = tf.mul(tf.div(m, tf.add(tf.sqrt(v), epsilon)), rate);
-        weight.assign(tf.sub(decay > 0 ? tf.mul(weight, keep) : weight, change));
+        const decayed = decay > 0 ? tf.mul(weight, keep) : weight;
+        const next = adamUpdate({ weight: decayed, mean: m, square: v, gradient: g, rate }, { beta1, beta2, epsilon });
+        m.assign(next.mean);
+        v.assign(next.square);
+        weight.assign(next.weight);
       });
     },
     dispose: () => disposeSlots([...means, ...squares]),

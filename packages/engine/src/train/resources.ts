@@ -3,6 +3,7 @@ import { modelVariables, type NamedVariable } from "../model-io/weights.ts";
 import { tf } from "../tf.ts";
 import { createSamples, type Samples } from "./data.ts";
 import { seedDropout } from "./dropout.ts";
+import { chooseExecution, type Execution } from "./execution.ts";
 import { crossEntropy } from "./loss.ts";
 import { createUpdateRule, type UpdateRule } from "./optimizer.ts";
 import { makeStep, type Step, type StepParts } from "./step.ts";
@@ -15,6 +16,7 @@ export interface Resources {
   rule: UpdateRule;
   masks: StepParts["masks"];
   step: Step;
+  execution: Execution;
   dispose(): void;
 }
 
@@ -41,10 +43,11 @@ export function acquire(model: tf.LayersModel, settings: FitSettings, options: F
       ),
     );
     const loss = options.loss ?? crossEntropy;
-    const step = hold(
-      makeStep({ train, model, loss, rule, weights, clip: settings.clip, masks, dropout }, options.eager),
-    );
-    return { train, validation, rule, masks, step, dispose };
+    const steps = settings.epochs * Math.ceil(train.count / settings.batchSize);
+    const execution = chooseExecution(model, steps, options.eager);
+    const parts = { train, model, loss, rule, weights, clip: settings.clip, masks, dropout };
+    const step = hold(makeStep(parts, execution.mode));
+    return { train, validation, rule, masks, step, execution, dispose };
   } catch (error) {
     dispose();
     throw error;

@@ -159,7 +159,7 @@ export class Run {
       bestEpoch: this.#progress.bestEpoch,
       stoppedEarly: this.#epoch < this.#settings.epochs,
       steps: this.#step,
-      compiled: this.#resources.step.compiled,
+      execution: this.#resources.execution,
     };
   }
 

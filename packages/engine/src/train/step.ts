@@ -6,6 +6,7 @@ import type { NamedVariable } from "../model-io/weights.ts";
 import { clipGradients } from "./clip.ts";
 import { takeBatch, type Samples } from "./data.ts";
 import type { SeededDropout } from "./dropout.ts";
+import type { Execution } from "./execution.ts";
 import { countCorrect, type Batch, type LossFunction } from "./loss.ts";
 import type { Live, UpdateRule } from "./optimizer.ts";
 
@@ -25,8 +26,6 @@ export type StepOutputs = {
 
 export interface Step {
   run(inputs: StepInputs): StepOutputs;
-  /** Whether the step runs as one compiled graph. */
-  compiled: boolean;
   dispose(): void;
 }
 
@@ -42,25 +41,23 @@ export interface StepParts {
 }
 
 /**
- * One training step: forward, loss, gradients, clipping, update, masks. On native TensorFlow it runs as one graph, unless `eager`
- * asks for op by op; the results can then differ in the last bits.
+ * One training step: forward, loss, gradients, clipping, update, masks. Op by op and as one graph the results can differ in the last
+ * bits.
  * @throws AppError `unsupported` at the first run, when the loss or a layer does what a graph can't.
  */
-export function makeStep(parts: StepParts, eager = false): Step {
-  const native = nativeBackend();
+export function makeStep(parts: StepParts, mode: Execution["mode"]): Step {
   const whole = (inputs: StepInputs) => trainStep(parts, takeBatch(parts.train, inputs.indices), inputs);
-  if (eager || !native)
-    return { run: (inputs) => tf.tidy(() => whole(inputs)), compiled: false, dispose: () => undefined };
-  if (native.isUsingGpuDevice) return compileWithBatch(parts);
-  const compiled = compile(whole);
-  return { run: compiled, compiled: true, dispose: () => compiled.dispose() };
+  if (mode === "eager") return { run: (inputs) => tf.tidy(() => whole(inputs)), dispose: () => undefined };
+  if (nativeBackend()?.isUsingGpuDevice) return compileWithBatch(parts);
+  const compiled = compile(whole, { xla: mode === "graph-xla" });
+  return { run: compiled, dispose: () => compiled.dispose() };
 }
 
 /** Takes the batch outside the graph. What is fed to a graph goes to the GPU at every step, the whole training data would. */
 function compileWithBatch(parts: StepParts): Step {
   const compiled = compile((batch: Batch, inputs: StepInputs) => trainStep(parts, batch, inputs));
   const run = (inputs: StepInputs) => tf.tidy(() => compiled(takeBatch(parts.train, inputs.indices), inputs));
-  return { run, compiled: true, dispose: () => compiled.dispose() };
+  return { run, dispose: () => compiled.dispose() };
 }
 
 function trainStep(parts: StepParts, batch: Batch, { seed, rate, keep }: StepInputs): StepOutputs {

@@ -2,6 +2,7 @@ import type { TrainingSettings, trainingSettings } from "@whittle/contracts";
 import type { z } from "zod";
 import type { tf } from "../tf.ts";
 import type { CheckpointHooks } from "./checkpoint.ts";
+import type { Execution } from "./execution.ts";
 import type { LossFunction } from "./loss.ts";
 
 /** One finished epoch. Losses are means over the samples; those of training are taken while the weights change. */
@@ -58,8 +59,7 @@ export interface FitResult {
   stoppedEarly: boolean;
   steps: number;
   seconds: number;
-  /** Whether the steps ran as one compiled graph. */
-  compiled: boolean;
+  execution: Execution;
 }
 
 export type FitSettings = Omit<TrainingSettings, "validationSplit">;

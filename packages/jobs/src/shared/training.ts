@@ -97,10 +97,12 @@ function describeEpoch({ epoch, loss, accuracy, valLoss, valAccuracy, seconds }:
   return `epoch ${epoch}/${epochs} in ${seconds.toFixed(1)} s: loss ${loss.toFixed(4)}, accuracy ${percent(accuracy)}${held}`;
 }
 
-function describeResult({ epochs, bestEpoch, stoppedEarly, steps, seconds, compiled }: FitResult): string {
+function describeResult({ epochs, bestEpoch, stoppedEarly, steps, seconds, execution }: FitResult): string {
   const early = stoppedEarly ? ", stopped early" : "";
-  const how = compiled ? "as one graph each" : "op by op";
-  return `${steps} steps, ${how}, in ${seconds.toFixed(1)} s; the best of ${epochs.length} epochs is ${bestEpoch}${early}`;
+  const how = { graph: "as one graph each", "graph-xla": "as one graph each, by XLA", eager: "op by op" }[
+    execution.mode
+  ];
+  return `${steps} steps ${how} (${execution.reason}) in ${seconds.toFixed(1)} s; the best of ${epochs.length} epochs is ${bestEpoch}${early}`;
 }
 
 export function percent(share: number): string {

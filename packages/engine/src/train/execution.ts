@@ -1,0 +1,37 @@
+import { nativeBackend } from "../runtime/native.ts";
+import { tf } from "../tf.ts";
+
+/** How the steps of a training run, and why: as one graph, as one graph that XLA compiles, or op by op. */
+export interface Execution {
+  mode: "graph" | "graph-xla" | "eager";
+  reason: string;
+}
+
+/** Layers that XLA makes faster. It slows convolutions down, and other layers have not been measured with `fit`. */
+const denseLayers = new Set(["InputLayer", "Flatten", "Reshape", "Dense", "Activation", "ReLU", "Dropout"]);
+
+/** With more weights the time goes into arithmetic, where XLA gains nothing. */
+const mostWeights = 500_000;
+
+/** XLA takes about a second before the first step. */
+const leastSteps = 2_000;
+
+/**
+ * Chooses by the model and the settings alone, never by a measurement: XLA rounds otherwise, and the same seed must give the same
+ * weights in every run and after every interruption.
+ * @param steps of the whole training, those done before an interruption included.
+ * @param eager whether the caller wants it op by op.
+ */
+export function chooseExecution(model: tf.LayersModel, steps: number, eager = false): Execution {
+  if (eager) return { mode: "eager", reason: "asked for" };
+  const native = nativeBackend();
+  if (!native) return { mode: "eager", reason: `the ${tf.getBackend()} backend has no graphs` };
+  const graph = (reason: string): Execution => ({ mode: "graph", reason });
+  if (native.isUsingGpuDevice) return graph("XLA is not used on a GPU");
+  const other = model.layers.find((layer) => !denseLayers.has(layer.getClassName()));
+  if (other) return graph(`XLA is for dense layers, not ${other.getClassName()}`);
+  const weights = model.countParams();
+  if (weights > mostWeights) return graph(`XLA gains nothing on ${weights} weights`);
+  if (steps < leastSteps) return graph(`${steps} steps are too few for XLA, which takes ${leastSteps} to pay`);
+  return { mode: "graph-xla", reason: `a dense model of ${weights} weights and ${steps} steps` };
+}
