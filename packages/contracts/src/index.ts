@@ -1,3 +1,4 @@
+export * from "./cache.ts";
 export * from "./errors.ts";
 export * from "./references.ts";
 export * from "./manifest.ts";

@@ -1,5 +1,4 @@
-import { homedir } from "node:os";
-import { join } from "node:path";
+import { cacheFolder } from "@whittle/contracts";
 import { z } from "zod";
 
 const schema = z
@@ -7,12 +6,12 @@ const schema = z
     PATH: z.string().default(""),
     WHITTLE_REDIS_SERVER: z.string().optional(),
     WHITTLE_CACHE_DIR: z.string().optional(),
-    XDG_CACHE_HOME: z.string().default(join(homedir(), ".cache")),
+    XDG_CACHE_HOME: z.string().optional(),
   })
   .transform((env) => ({
     path: env.PATH,
     redisServer: env.WHITTLE_REDIS_SERVER,
-    cacheDir: env.WHITTLE_CACHE_DIR ?? join(env.XDG_CACHE_HOME, "whittle"),
+    cacheDir: cacheFolder(env),
   }));
 
 /** Where a redis-server program may be found on this machine. */

@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { homedir } from "node:os";
 import { join } from "node:path";
-import { AppError, parse } from "@whittle/contracts";
+import { AppError, cacheFolder, parse } from "@whittle/contracts";
 import { datasetName, datasets, type DatasetContract, type DatasetSource } from "./catalog.ts";
 import { assemble, type Dataset, type SampleLimit } from "./dataset.ts";
 import { loaders } from "./generated/implementations.ts";
@@ -13,7 +12,7 @@ export interface DatasetPlaces {
 }
 
 /** Where data sets that are not installed as packages are kept for the user. */
-export const userDatasets = join(homedir(), ".cache", "whittle", "datasets");
+const userDatasets = join(cacheFolder(process.env), "datasets");
 
 /**
  * The folder that holds a data set: `<dir>/<name>` of the given ones, its package's, or the user's cache.

@@ -14,4 +14,4 @@ export function buildModel(family: string, params: unknown, shape: ModelShape): 
 
 export type { ModelShape } from "./build.ts";
 export { toFloat, type Dataset, type SampleLimit, type Split } from "./dataset.ts";
-export { findDataset, loadDataset, userDatasets, type DatasetPlaces } from "./find.ts";
+export { findDataset, loadDataset, type DatasetPlaces } from "./find.ts";

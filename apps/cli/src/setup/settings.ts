@@ -1,13 +1,13 @@
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cacheFolder } from "@whittle/contracts";
 import { z } from "zod";
 
 const root = fileURLToPath(new URL("../../../..", import.meta.url));
 
 const schema = z
   .object({
-    XDG_CACHE_HOME: z.string().default(join(homedir(), ".cache")),
+    XDG_CACHE_HOME: z.string().optional(),
     WHITTLE_CACHE_DIR: z.string().optional(),
     WHITTLE_TENSORFLOW: z.enum(["cpu", "cuda"]).optional(),
     TENSORFLOW_LIB_DIR: z.string().optional(),
@@ -18,7 +18,7 @@ const schema = z
   .transform((env) => ({
     root,
     /** Downloads and builds that all checkouts of this user share. */
-    cacheDir: env.WHITTLE_CACHE_DIR ?? join(env.XDG_CACHE_HOME, "whittle"),
+    cacheDir: cacheFolder(env),
     /** Which build of TensorFlow to take; by default CUDA where a GPU is seen. */
     tensorflowBuild: env.WHITTLE_TENSORFLOW,
     /** A folder with libtensorflow that the user has put there. */
