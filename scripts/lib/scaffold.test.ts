@@ -16,7 +16,7 @@ let copy: string;
 
 beforeAll(async () => {
   copy = await mkdtemp(join(tmpdir(), "whittle-scaffold-"));
-  await cp(join(root, "tsconfig.json"), join(copy, "tsconfig.json"));
+  for (const file of ["tsconfig.json", ".oxfmtrc.json"]) await cp(join(root, file), join(copy, file));
   for (const folder of ["packages/jobs", "packages/zoo"]) {
     await mkdir(join(copy, folder), { recursive: true });
     for (const part of ["src", "package.json", "tsconfig.json"])
@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 it(
-  "makes a job kind, a model family and a data set that type-check, are indexed and keep the import rules",
+  "makes a job kind, a model family and a data set that type-check, are formatted and indexed, and keep the import rules",
   { timeout },
   async () => {
     await scaffold(copy, "job", "round-off");
@@ -47,6 +47,7 @@ it(
     expect(catalog).toContain('"round-off": roundOffDefinition');
     expect(await forbiddenImports(copy)).toEqual([]);
     for (const folder of ["packages/jobs", "packages/zoo"]) expect(await errorsIn(folder)).toBe("");
+    await run(join(root, "node_modules/.bin/oxfmt"), ["--check", "packages"], { cwd: copy });
   },
 );
 

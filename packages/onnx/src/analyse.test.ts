@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { analyse } from "./analyse.ts";
 import { quantizeOnnx } from "./quantize/quantize.ts";
+import { decodeModel, encodeModel } from "./proto/model.ts";
+import { node } from "./proto/node.ts";
+import { floatData, tensor } from "./proto/tensor.ts";
 import { noise, smallCnn, weight } from "./test-models.ts";
 
 const halfZero = noise(192).map((value, at) => (at % 2 === 0 ? 0 : value + 1));
@@ -11,6 +14,25 @@ const sparse = smallCnn({
     noise(72).map((w) => w + 1),
   ),
 });
+
+/** A model whose dense kernel is [outputs, inputs], as PyTorch writes it. */
+function withOutputsFirst(bytes: Uint8Array): Uint8Array {
+  const model = decodeModel(bytes);
+  const { graph } = model;
+  const kernel = graph.initializer.find(({ name }) => name.startsWith("dense/kernel"));
+  if (!kernel) throw new Error("the model has no dense kernel");
+  const [inputs = 0, outputs = 0] = kernel.dims;
+  const data = floatData(kernel);
+  const turned = Float32Array.from(data, (_, at) => data[(at % inputs) * outputs + Math.floor(at / inputs)] ?? 0);
+  const initializer = [
+    ...graph.initializer.filter((each) => each !== kernel),
+    tensor(kernel.name, [outputs, inputs], turned),
+  ];
+  const nodes = graph.node.map((each) =>
+    each.opType === "Gemm" ? node("Gemm", each.input, each.output, { transB: 1 }) : each,
+  );
+  return encodeModel({ ...model, graph: { ...graph, node: nodes, initializer } });
+}
 
 describe("analysing a model", () => {
   it("counts weights, biases and multiply-accumulates", () => {
@@ -30,4 +52,12 @@ describe("analysing a model", () => {
       expect(analyse(model)).toEqual(analyse(sparse));
     },
   );
+
+  it("gives a dense kernel that has its outputs first the same counts", async () => {
+    const turned = withOutputsFirst(sparse);
+    expect(analyse(turned)).toEqual(analyse(sparse));
+    const calibration = { inputs: noise(8 * 128), shape: [8, 8, 2] };
+    const { model } = await quantizeOnnx(turned, { calibration, scheme: "affine" });
+    expect(analyse(model)).toEqual(analyse(sparse));
+  });
 });

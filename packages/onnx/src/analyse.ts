@@ -1,4 +1,5 @@
 import { decodeModel, type Node, type Tensor } from "./proto/model.ts";
+import { intAttribute } from "./proto/node.ts";
 import { DataType, elementCount, tensorData } from "./proto/tensor.ts";
 import { indexGraph, type GraphIndex } from "./graph-index.ts";
 
@@ -70,7 +71,8 @@ export function analyse(model: Uint8Array): ModelAnalysis {
     const weight = constantBehind(index, node.input[1] ?? "");
     if (!weight) continue;
     macs += macsOf(node, weight.values, index);
-    const axis = node.opType === "Conv" ? 0 : weight.values.dims.length - 1;
+    const outputsFirst = node.opType === "Conv" || intAttribute(node, "transB", 0) === 1;
+    const axis = outputsFirst ? 0 : weight.values.dims.length - 1;
     const zeros = countZeros(weight.values, weight.zero, axis);
     weights.set(weight.values.name, { count: elementCount(weight.values.dims), zeros });
   }

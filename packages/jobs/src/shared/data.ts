@@ -26,8 +26,9 @@ export function openDatasetOf(context: JobContext, artifact: Artifact, choice: D
 }
 
 /**
- * Holds back a share of the training samples. Which ones depends on the data set alone: so a student, a pruned model and their
- * teacher are all judged on samples that none of them was trained on, whatever their seeds.
+ * Holds back a share of the training samples. Which ones depends on their number and the share alone: so a student, a pruned model and
+ * their teacher are all judged on samples that none of them was trained on, whatever their seeds, as long as their jobs have the same
+ * `limit` and no larger a share than the teacher's.
  */
 export function holdOut(split: Split, share: number): { train: Split; validation?: Split } {
   const { train, validation } = splitIndices(split.count, share, 0);

@@ -24,6 +24,18 @@ describe("a histogram", () => {
     extremes.add(Float32Array.of(4));
     expect(extremes).toMatchObject({ min: 3, max: 5 });
   });
+
+  it("has no extremes once a value is not a number, wherever in the stream it was", () => {
+    for (const values of [
+      [Number.NaN, 1, 2],
+      [1, Number.NaN, 2],
+      [1, 2, Number.NaN],
+    ]) {
+      const extremes = new Extremes();
+      extremes.add(Float32Array.from(values));
+      expect(extremes).toMatchObject({ min: Number.NaN, max: Number.NaN });
+    }
+  });
 });
 
 describe.each(oracle)("the range chosen for $name values", (expected) => {

@@ -1,4 +1,4 @@
-/** The extremes of a stream of values; both 0 before there are any. */
+/** The extremes of a stream of values; both 0 before there are any, and NaN from the first NaN on. */
 export class Extremes {
   min = 0;
   max = 0;
@@ -6,8 +6,9 @@ export class Extremes {
 
   add(values: Float32Array): void {
     for (const value of values) {
-      if (this.#empty || value < this.min) this.min = value;
-      if (this.#empty || value > this.max) this.max = value;
+      const first = this.#empty || Number.isNaN(value);
+      if (first || value < this.min) this.min = value;
+      if (first || value > this.max) this.max = value;
       this.#empty = false;
     }
   }

@@ -77,6 +77,13 @@ describe("quantizing to int8", () => {
     expect(constant(model, "conv/relu/zero")).toEqual([0]);
   });
 
+  it("names the axis of the output channels: the first of a Conv's kernel, the last of a Gemm's", async () => {
+    const { node: nodes } = decodeModel((await int8()).model).graph;
+    const axisOf = (output: string) => nodes.find((each) => each.output[0] === output)?.attribute[0];
+    expect(axisOf("conv/kernel/dq")).toMatchObject({ name: "axis", i: 0 });
+    expect(axisOf("dense/kernel/channels_first/dq")).toMatchObject({ name: "axis", i: 1 });
+  });
+
   it.each([
     [true, 63],
     [false, 127],
@@ -173,8 +180,12 @@ describe("refusing", () => {
     expect(error?.issues[0]?.message).toContain("128 values");
   });
 
-  it("does not calibrate on values that are not finite", async () => {
-    const inputs = Float32Array.from(calibration.inputs).fill(Infinity, 0, 1);
+  it.each([
+    [Infinity, 0],
+    [Number.NaN, 0],
+    [Number.NaN, 700],
+  ])("does not calibrate on the value %d at place %d", async (value, place) => {
+    const inputs = Float32Array.from(calibration.inputs).fill(value, place, place + 1);
     expect((await refusal(int8({ calibration: { inputs, shape: [8, 8, 2] } })))?.code).toBe("invalid_request");
   });
 
