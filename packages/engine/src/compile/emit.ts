@@ -16,7 +16,7 @@ import {
 import { mixSeed } from "../train/random.ts";
 
 /** The feed that carries the number of the call; random numbers follow from it. */
-export const stepName = "step";
+const stepName = "step";
 
 /** Ops whose output's shape depends on values; it is checked when the graph runs, as all else was recorded for one shape. */
 const dynamicShapes = new Set([
