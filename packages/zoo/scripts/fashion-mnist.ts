@@ -39,14 +39,14 @@ const result = await fit(model, {
     ),
 });
 const { user, system } = process.cpuUsage(started);
-const { steps, seconds, compiled, bestEpoch } = result;
+const { steps, seconds, execution, bestEpoch } = result;
 console.log(
   JSON.stringify({
     parameters: model.countParams(),
     steps,
     seconds,
     cpuSeconds: (user + system) / 1e6,
-    compiled,
+    execution,
     bestEpoch,
   }),
 );
