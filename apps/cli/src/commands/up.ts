@@ -26,10 +26,10 @@ async function up(flags: { workers: number; concurrency: number }): Promise<void
   await untilStopped(stack, signal);
 }
 
-/** A signal that the first Ctrl-C (or SIGTERM) aborts, instead of ending the process. */
+/** A signal that Ctrl-C, SIGTERM and a closed terminal abort, instead of ending the process and leaving what it started. */
 export function onInterrupt(): AbortSignal {
   const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => controller.abort());
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => controller.abort());
   return controller.signal;
 }
 

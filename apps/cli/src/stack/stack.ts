@@ -59,13 +59,16 @@ export async function startStack({ config, workers, concurrency, say, signal }: 
     serveUrl: urlOf(serve.host, serve.port),
     logDir,
   });
+  const settled = new AbortController();
   try {
-    await Promise.race([untilReady(stack, launched), stack.failure, whenAborted(signal)]);
+    await Promise.race([untilReady(stack, launched, settled.signal), stack.failure, whenAborted(signal)]);
     return stack;
   } catch (error) {
     stack.kill();
     await stack.close();
     throw error;
+  } finally {
+    settled.abort();
   }
 }
 
@@ -120,12 +123,12 @@ async function choosePort(what: string, { host, port }: { host: string; port: nu
   return { host, port: free };
 }
 
-/** Resolves when the API and the serving app answer and every worker that we started has announced itself. */
-async function untilReady(stack: Stack, launched: Launched[]): Promise<void> {
+/** Resolves when the API and the serving app answer and every worker that we started has announced itself; stops asking on `signal`. */
+async function untilReady(stack: Stack, launched: Launched[], signal: AbortSignal): Promise<void> {
   const pids = launched.filter(isWorker).map(({ pid }) => pid);
   const end = Date.now() + readyLimitMs;
   let waitingFor = "the API";
-  while (Date.now() < end) {
+  while (Date.now() < end && !signal.aborted) {
     waitingFor = await missing(stack, pids);
     if (waitingFor === "") return;
     await sleep(100);
