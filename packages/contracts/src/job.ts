@@ -47,7 +47,7 @@ export function stepReferences(definition: JobDefinition, params: Record<string,
 }
 
 /** How a finished artifact is named: a new version of `name`, and optionally an alias moved to it. */
-export const outputSpec = z.object({
+export const outputSpec = z.strictObject({
   name: modelName,
   alias: z
     .string()
