@@ -103,6 +103,20 @@ describe("a worker that is watched", () => {
     expect(await rig.queue.workers()).toEqual([]);
   });
 
+  it("shows a completed job as done, whatever progress it told last", async () => {
+    const id = await rig.submit();
+    await rig.work(async (_envelope, handle) => {
+      handle.emit({ type: "progress", fraction: 0.95, stage: "measuring" });
+      return { metrics: {} };
+    });
+    await vi.waitFor(async () =>
+      expect(await rig.queue.get(id)).toMatchObject({
+        state: "completed",
+        progress: { fraction: 1, stage: "measuring" },
+      }),
+    );
+  });
+
   it("shows progress, and which worker runs the job", async () => {
     const id = await rig.submit();
     await rig.work(async (envelope, handle) => {

@@ -162,7 +162,7 @@ async function writeDown(context: Context, { job, id }: Running, outcome: Outcom
     startedAt: new Date(job.processedOn ?? Date.now()).toISOString(),
     worker,
     attemptsMade: job.attemptsMade + 1,
-    progress: progressOf(job),
+    progress: { ...progressOf(job), ...(outcome.type === "completed" && { fraction: 1 }) },
     ...(outcome.type === "completed" ? { result: outcome.result } : { error: outcome.error.toJSON() }),
   };
   await end(context, id, "queue", how);
