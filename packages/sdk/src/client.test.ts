@@ -79,6 +79,16 @@ describe("WhittleClient", () => {
     expect(JSON.parse(server.bodies[0] ?? "")).toEqual({ params: { model: "student@1" }, priority: 5 });
   });
 
+  it("asks for all of a job's log and metrics, however many there are", async () => {
+    const server = await serve(json({ logs: [] }), json({ metrics: [] }));
+    const client = new WhittleClient({ url: server.url });
+    expect([await client.logs("j1"), await client.metrics("j1")]).toEqual([[], []]);
+    expect(server.seen.map(({ url }) => url)).toEqual([
+      "/v1/jobs/j1/logs?limit=10000",
+      "/v1/jobs/j1/metrics?limit=10000",
+    ]);
+  });
+
   it("throws the API's problem with its code and every field that is wrong", async () => {
     const issues = [{ path: "params.epochs", message: "must be at least 1" }];
     const body = {

@@ -37,6 +37,9 @@ export interface ClientOptions {
   serveUrl?: string;
 }
 
+/** As many as the API gives in one answer, which is as many as are kept of one job. */
+const allEvents = 10_000;
+
 type LogEvent = Extract<StoredJobEvent, { type: "log" }>;
 type MetricsEvent = Extract<StoredJobEvent, { type: "metrics" }>;
 
@@ -112,12 +115,15 @@ export class WhittleClient {
   }
 
   async logs(id: string): Promise<LogEvent[]> {
-    const { logs } = await this.#api.json<{ logs: LogEvent[] }>("GET", `/v1/jobs/${segment(id)}/logs`);
+    const query = { limit: allEvents };
+    const { logs } = await this.#api.json<{ logs: LogEvent[] }>("GET", `/v1/jobs/${segment(id)}/logs`, { query });
     return logs;
   }
 
   async metrics(id: string): Promise<MetricsEvent[]> {
-    const { metrics } = await this.#api.json<{ metrics: MetricsEvent[] }>("GET", `/v1/jobs/${segment(id)}/metrics`);
+    const query = { limit: allEvents };
+    const path = `/v1/jobs/${segment(id)}/metrics`;
+    const { metrics } = await this.#api.json<{ metrics: MetricsEvent[] }>("GET", path, { query });
     return metrics;
   }
 
