@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { NewJobEvent } from "@whittle/contracts";
+import { initEngine, tf } from "@whittle/engine";
 import { expect, it } from "vitest";
 import { openBench, testJobKind, tinyTraining } from "../testing.ts";
 
@@ -34,6 +35,17 @@ it("starts over, and says so, when its checkpoint can't be read", async () => {
     const note = (event: NewJobEvent) => event.type === "log" && event.level === "warn" && lines.push(event.message);
     await bench.run("train", tinyTraining, { id: "torn", emit: note });
     expect(lines.join()).toMatch(/starting over/);
+  } finally {
+    await bench.close();
+  }
+});
+
+it("names the versions that its bytes depend on", async () => {
+  const bench = await openBench();
+  try {
+    const { versions } = await bench.store.manifest((await bench.store.resolve("tiny-base")).digest);
+    const { backend, version } = await initEngine();
+    expect(versions).toMatchObject({ node: process.versions.node, tfjs: tf.version.tfjs, [backend]: version });
   } finally {
     await bench.close();
   }

@@ -5,7 +5,8 @@ import { elementCount } from "../proto/tensor.ts";
 import { cpuInfo, needsReducedRange } from "../runtime/cpu.ts";
 import { fusedOperators } from "../runtime/fused.ts";
 import { calibrate, type CalibrationData } from "./calibrate.ts";
-import { planQuantization, type QuantizationPlan } from "./plan.ts";
+import { checkFused } from "./check-fused.ts";
+import { planQuantization } from "./plan.ts";
 import { rewriteAsQdq } from "./rewrite.ts";
 
 const settings = z
@@ -42,25 +43,6 @@ export interface QuantizedModel {
   fused: Record<string, number>;
 }
 
-const integerKernels: Record<string, readonly string[]> = {
-  Conv: ["QLinearConv"],
-  Gemm: ["QGemm"],
-  MatMul: ["QLinearMatMul", "MatMulIntegerToFloat"],
-};
-
-function checkFused(plan: QuantizationPlan, fused: Readonly<Record<string, number>>): void {
-  for (const [operator, kernels] of Object.entries(integerKernels)) {
-    const expected = plan.layers.filter(({ node }) => node.opType === operator).length;
-    const found = kernels.reduce((sum, kernel) => sum + (fused[kernel] ?? 0), 0);
-    if (found >= expected) continue;
-    throw new AppError(
-      "unsupported",
-      `ONNX Runtime runs ${found} of ${expected} quantized ${operator} layers as ${kernels.join(" or ")}; ` +
-        `the others would be slower than float32. Operators it runs: ${JSON.stringify(fused)}.`,
-    );
-  }
-}
-
 function checkCalibration({ inputs, shape }: CalibrationData): void {
   const size = elementCount(shape);
   if (inputs.length > 0 && Number.isInteger(inputs.length / size)) return;
@@ -92,7 +74,10 @@ export async function quantizeOnnx(model: Uint8Array, options: QuantizeOptions):
   const rewritten = rewriteAsQdq(float, plan, params, { ...scheme, bits });
   const bytes = encodeModel(rewritten.model);
   const fused = await fusedOperators(bytes);
-  checkFused(plan, fused);
+  checkFused(
+    plan.layers.map(({ node }) => node.opType),
+    fused,
+  );
   const layers = plan.layers.map(({ node, weight }, at) => ({
     name: node.name ?? node.output[0] ?? "",
     operator: node.opType,
