@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, open, readFile } from "node:fs/promises";
+import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProcessSpec } from "./processes.ts";
@@ -23,13 +23,16 @@ export interface LaunchOptions {
   logDir: string;
   /** What the process inherits; its own `env` is added. */
   env: Record<string, string | undefined>;
+  /** Adds to the log; otherwise an earlier one is kept as `<name>.previous.log`, and a new one begun. */
+  append?: boolean;
 }
 
 /** Starts a process in a group of its own (so that Ctrl-C reaches only us, and we stop things in order), its output in a log file. */
-export async function launch(spec: ProcessSpec, { cwd, logDir, env }: LaunchOptions): Promise<Launched> {
+export async function launch(spec: ProcessSpec, { cwd, logDir, env, append }: LaunchOptions): Promise<Launched> {
   await mkdir(logDir, { recursive: true });
   const log = join(logDir, `${spec.name}.log`);
-  const file = await open(log, "w");
+  if (!append) await rename(log, join(logDir, `${spec.name}.previous.log`)).catch(() => {});
+  const file = await open(log, "a");
   const [program = "", ...args] = spec.command;
   const child = spawn(program === "node" ? process.execPath : program, args, {
     cwd,

@@ -2,12 +2,15 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "@whittle/contracts";
-import { startRedis, type RedisServer } from "@whittle/queue/server";
 import { WhittleClient } from "@whittle/sdk";
 import { urlOf, type CliConfig } from "../env.ts";
-import { lastLines, launch, type Launched } from "./launch.ts";
+import { inspectRedis } from "../setup/inspect-redis.ts";
+import { readSettings } from "../setup/settings.ts";
+import { keep, type Kept } from "./keep.ts";
+import { lastLines } from "./launch.ts";
 import { freePort } from "./ports.ts";
 import { processes } from "./processes.ts";
+import { keepRedis, type KeptRedis } from "./redis.ts";
 
 export interface StackOptions {
   config: CliConfig;
@@ -25,7 +28,7 @@ export interface Stack {
   serveUrl: string;
   logDir: string;
   client: WhittleClient;
-  /** Rejects when one of the processes ends before `close`. */
+  /** Rejects when one of the processes ends again and again, or Redis can't be started again, before `close`. */
   failure: Promise<never>;
   /** Stops everything: workers first, which hand back or finish their jobs, Redis last. */
   close: () => Promise<void>;
@@ -40,19 +43,14 @@ const readyLimitMs = 120_000;
  * @throws AppError `unavailable` with the name, the last words and the log of the process that did not start; nothing is left running.
  */
 export async function startStack({ config, workers, concurrency, say, signal }: StackOptions): Promise<Stack> {
-  const redis = config.redisUrl === undefined ? await startRedis({ dir: join(config.home, "redis") }) : undefined;
+  const redis = await findRedis(config, say);
   const redisUrl = redis?.url ?? config.redisUrl ?? "";
-  say(
-    redis
-      ? `Redis ${redis.shared ? "runs already" : "started"}, data in ${join(config.home, "redis")}`
-      : "Redis at REDIS_URL",
-  );
   const api = await choosePort("API", config.api, say);
   const serve = await choosePort("serving app", config.serve, say);
   const logDir = join(config.home, "logs");
   const specs = processes({ ...config, redisUrl, api, serve, workers, concurrency });
   const launched = await Promise.all(
-    specs.map((spec) => launch(spec, { cwd: config.root, logDir, env: config.inherited })),
+    specs.map((spec) => keep(spec, { cwd: config.root, logDir, env: config.inherited, say })),
   );
   const stack = assemble(launched, redis, config, {
     apiUrl: urlOf(api.host, api.port),
@@ -62,6 +60,7 @@ export async function startStack({ config, workers, concurrency, say, signal }: 
   const settled = new AbortController();
   try {
     await Promise.race([untilReady(stack, launched, settled.signal), stack.failure, whenAborted(signal)]);
+    for (const one of launched) one.trust();
     return stack;
   } catch (error) {
     stack.kill();
@@ -70,6 +69,21 @@ export async function startStack({ config, workers, concurrency, say, signal }: 
   } finally {
     settled.abort();
   }
+}
+
+/** The private Redis of this checkout, or none where REDIS_URL names one, which must answer. */
+async function findRedis({ redisUrl, home }: CliConfig, say: StackOptions["say"]): Promise<KeptRedis | undefined> {
+  if (redisUrl === undefined) {
+    const dir = join(home, "redis");
+    const redis = await keepRedis(dir, say);
+    say(`Redis ${redis.shared ? "runs already" : "started"}, data in ${dir}`);
+    return redis;
+  }
+  const { status, found, advice } = await inspectRedis({ ...readSettings(), redisUrl });
+  if (status === "missing")
+    throw new AppError("unavailable", `Redis at REDIS_URL does not answer: ${found}; ${advice}`);
+  say(`Redis at REDIS_URL: ${found}${advice === undefined ? "" : `; ${advice}`}`);
+  return undefined;
 }
 
 /** @throws AppError `cancelled` as soon as the signal is aborted. */
@@ -82,8 +96,8 @@ export function whenAborted(signal: AbortSignal): Promise<never> {
 }
 
 function assemble(
-  launched: Launched[],
-  redis: RedisServer | undefined,
+  launched: Kept[],
+  redis: KeptRedis | undefined,
   config: CliConfig,
   at: Pick<Stack, "apiUrl" | "serveUrl" | "logDir">,
 ): Stack {
@@ -93,12 +107,13 @@ function assemble(
     await Promise.all(launched.filter((one) => !isWorker(one)).map((one) => one.stop(10_000)));
     await redis?.close();
   };
-  const failure = Promise.race(
-    launched.map(async ({ ended, log }) => {
+  const failure = Promise.race([
+    ...(redis ? [redis.failure] : []),
+    ...launched.map(async ({ ended, log }) => {
       const what = await ended;
       throw new AppError("unavailable", `${what}; the end of ${log}:\n${await lastLines(log)}`);
     }),
-  );
+  ]);
   failure.catch(() => {});
   return {
     ...at,
@@ -113,7 +128,7 @@ function assemble(
   };
 }
 
-function isWorker({ name }: Launched): boolean {
+function isWorker({ name }: Kept): boolean {
   return name.startsWith("worker");
 }
 
@@ -124,7 +139,7 @@ async function choosePort(what: string, { host, port }: { host: string; port: nu
 }
 
 /** Resolves when the API and the serving app answer and every worker that we started has announced itself; stops asking on `signal`. */
-async function untilReady(stack: Stack, launched: Launched[], signal: AbortSignal): Promise<void> {
+async function untilReady(stack: Stack, launched: Kept[], signal: AbortSignal): Promise<void> {
   const pids = launched.filter(isWorker).map(({ pid }) => pid);
   const end = Date.now() + readyLimitMs;
   let waitingFor = "the API";
