@@ -17,6 +17,8 @@ export interface Checkpoint {
   epoch: number;
   batch: number;
   step: number;
+  /** What the steps done in the epoch under way took. */
+  epochSeconds: number;
   totals: Totals;
   weights: ModelWeights;
   /** What the optimizer remembers. */
@@ -30,6 +32,8 @@ export interface CheckpointHooks {
   /** The checkpoint to go on from, if there is one. */
   load(): Promise<Checkpoint | undefined>;
   save(checkpoint: Checkpoint): Promise<void>;
+  /** Told why a loaded checkpoint does not fit the model or the optimizer: the training then starts over. Left out: it is an error. */
+  refused?(error: AppError): void;
   /** Saved at the end of every epoch, when the training is aborted, and otherwise this often; 30 by default. */
   everySeconds?: number;
 }

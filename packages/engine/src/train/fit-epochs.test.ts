@@ -88,6 +88,19 @@ describe("the best epoch's weights", () => {
   });
 });
 
+describe("the last epoch's weights", () => {
+  it("stay without validation samples, although another epoch was the best", async () => {
+    const unlearn: FitOptions["loss"] = (batch, logits) => tf.neg(crossEntropy(batch, logits));
+    const [model, same] = [tinyModel(), tinyModel()];
+    await trained(model);
+    await trained(same);
+    const { bestEpoch } = await fit(model, { ...data(), ...fast, loss: unlearn });
+    expect(bestEpoch).toBeLessThan(4);
+    const last = await trained(same, { loss: unlearn, restoreBest: false });
+    expect(Object.values(modelWeights(model)).flatMap((weight) => [...weight.data])).toEqual(last);
+  });
+});
+
 describe("what fit does only in training", () => {
   it("is dropout, which changes what is learned", async () => {
     expect(await trained(tinyModel(0.5))).not.toEqual(await trained(tinyModel(0)));

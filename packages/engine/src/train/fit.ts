@@ -6,16 +6,16 @@ import type { FitOptions, FitResult, FitSettings } from "./types.ts";
 /**
  * Trains a classifier whose outputs are logits, by mini-batches in an order that the seed fixes. The same seed, data and machine give
  * the same weights, bit for bit, also when the training was interrupted and went on from a checkpoint.
- * @throws AppError `invalid_request` for wrong settings or data, or a loss that is not finite; `cancelled` when the signal is aborted.
+ * @throws AppError `invalid_request` for wrong settings or data, or a loss that is not finite; `cancelled` when the signal is aborted;
+ * `corrupt` for a checkpoint of another model or optimizer, unless its hooks take a refusal.
  */
 export async function fit(model: tf.LayersModel, options: FitOptions): Promise<FitResult> {
-  const started = performance.now();
   const run = new Run(model, settingsOf(options), options);
   try {
     await run.resume();
     while (!run.finished) await trainEpoch(run);
     run.restoreBest();
-    return { ...run.result(), seconds: (performance.now() - started) / 1000 };
+    return run.result();
   } finally {
     run.dispose();
   }

@@ -36,6 +36,7 @@ export function permutation(count: number, seed: number): Int32Array {
 
 /**
  * Draws the validation samples: `fraction` of `count` (rounded), by the seed; the rest stays for training. Both are in rising order.
+ * Those of a smaller fraction are among those of a larger one.
  */
 export function splitIndices(
   count: number,

@@ -1,5 +1,12 @@
 import { AppError } from "@whittle/contracts";
-import { assignVariables, assignWeights, modelWeights, readVariables, type ModelWeights } from "../model-io/weights.ts";
+import {
+  assignVariables,
+  assignWeights,
+  modelVariables,
+  modelWeights,
+  readVariables,
+  type ModelWeights,
+} from "../model-io/weights.ts";
 import { tf } from "../tf.ts";
 import { advance, noProgress, score, shouldStop, type Progress } from "./best.ts";
 import type { Checkpoint } from "./checkpoint.ts";
@@ -29,6 +36,8 @@ export class Run {
   #bestWeights: ModelWeights | undefined;
   #history: EpochPoint[] = [];
   #order: Int32Array = new Int32Array();
+  /** What earlier attempts spent in the epoch under way. */
+  #secondsBefore = 0;
   #epochStarted = 0;
   #saved = performance.now();
 
@@ -51,10 +60,14 @@ export class Run {
     return this.#batch < this.#batches;
   }
 
-  /** Goes on from the caller's checkpoint, if there is one. */
+  /** Goes on from the caller's checkpoint, if there is one that fits. */
   async resume(): Promise<void> {
-    const found = await this.#options.checkpoint?.load();
-    if (found) this.#restore(found);
+    const { checkpoint } = this.#options;
+    const found = await checkpoint?.load();
+    const misfit = found && this.#assign(found);
+    if (misfit && !checkpoint?.refused) throw misfit;
+    if (misfit) checkpoint?.refused?.(misfit);
+    else if (found) this.#restore(found);
     tf.tidy(() => applyMasks(this.#resources.masks));
   }
 
@@ -121,6 +134,7 @@ export class Run {
     this.#history.push(point);
     this.#epoch += 1;
     this.#batch = 0;
+    this.#secondsBefore = 0;
     this.#tally = new Tally();
     await this.#options.onEpoch?.(point);
     await this.#save();
@@ -131,8 +145,12 @@ export class Run {
       epoch: this.#epoch + 1,
       ...this.#means(),
       learningRate: this.#learningRate(this.#step - 1),
-      seconds: (performance.now() - this.#epochStarted) / 1000,
+      seconds: this.#epochSeconds(),
     };
+  }
+
+  #epochSeconds(): number {
+    return this.#secondsBefore + (performance.now() - this.#epochStarted) / 1000;
   }
 
   #means(): { loss: number; accuracy: number } {
@@ -153,12 +171,13 @@ export class Run {
     if (this.#bestWeights) assignWeights(this.#model, this.#bestWeights);
   }
 
-  result(): Omit<FitResult, "seconds"> {
+  result(): FitResult {
     return {
       epochs: this.#history,
       bestEpoch: this.#progress.bestEpoch,
       stoppedEarly: this.#epoch < this.#settings.epochs,
       steps: this.#step,
+      seconds: this.#history.reduce((sum, { seconds }) => sum + seconds, 0),
       execution: this.#resources.execution,
     };
   }
@@ -170,6 +189,7 @@ export class Run {
       epoch: this.#epoch,
       batch: this.#batch,
       step: this.#step,
+      epochSeconds: this.#batch > 0 ? this.#epochSeconds() : 0,
       totals: { ...this.#tally.totals },
       weights: modelWeights(this.#model),
       slots: readVariables(this.#resources.rule.slots),
@@ -180,16 +200,22 @@ export class Run {
     this.#saved = performance.now();
   }
 
-  #restore(from: Checkpoint): void {
+  /** Takes over a checkpoint's weights and slots, all or none. @returns why it can't. */
+  #assign({ weights, slots }: Checkpoint): AppError | undefined {
+    const variables = [...modelVariables(this.#model), ...this.#resources.rule.slots];
     try {
-      assignWeights(this.#model, from.weights);
-      assignVariables(this.#resources.rule.slots, from.slots);
+      assignVariables(variables, { ...weights, ...slots });
+      return undefined;
     } catch (cause) {
-      throw new AppError("corrupt", "The checkpoint is not one of this model and optimizer", { cause });
+      return new AppError("corrupt", "The checkpoint is not one of this model and optimizer", { cause });
     }
+  }
+
+  #restore(from: Checkpoint): void {
     this.#epoch = from.epoch;
     this.#batch = from.batch;
     this.#step = from.step;
+    this.#secondsBefore = from.epochSeconds;
     this.#tally = new Tally(from.totals);
     this.#progress = from.progress;
     this.#bestWeights = from.bestWeights;

@@ -16,6 +16,7 @@ export interface EpochPoint {
   valAccuracy?: number;
   /** The learning rate of the epoch's last step. */
   learningRate: number;
+  /** What its steps took, over all attempts; judging the validation samples not included. */
   seconds: number;
 }
 
@@ -54,10 +55,14 @@ export interface FitOptions extends Omit<z.input<typeof trainingSettings>, "vali
 
 export interface FitResult {
   epochs: EpochPoint[];
-  /** The epoch (from 1) with the best monitored value; its weights are the model's if `restoreBest` held. */
+  /**
+   * The epoch (from 1) with the best monitored value. The model has its weights where `restoreBest` is on and there were validation
+   * samples, otherwise those of the last epoch.
+   */
   bestEpoch: number;
   stoppedEarly: boolean;
   steps: number;
+  /** The sum of the epochs' seconds, those that earlier attempts finished included. */
   seconds: number;
   execution: Execution;
 }

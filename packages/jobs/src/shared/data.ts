@@ -26,13 +26,17 @@ export function openDatasetOf(context: JobContext, artifact: Artifact, choice: D
 }
 
 /**
- * Holds back a share of the training samples. Which ones depends on their number and the share alone: so a student, a pruned model and
- * their teacher are all judged on samples that none of them was trained on, whatever their seeds, as long as their jobs have the same
- * `limit` and no larger a share than the teacher's.
+ * Holds back a share of a data set's `whole` training samples, of which the split has the first. The samples of a smaller share are
+ * among those of a larger one, and a limited split holds back those of them that it has: so a student and a pruned model are judged on
+ * samples that their teacher or base was not trained on, whatever the seeds and the limits, unless their share is larger than its was.
+ * The share of a limited split is therefore only about the one asked for.
+ * @throws AppError `invalid_request` when no sample is left to train on.
  */
-export function holdOut(split: Split, share: number): { train: Split; validation?: Split } {
-  const { train, validation } = splitIndices(split.count, share, 0);
-  if (validation.length === 0) return { train: split };
+export function holdOut(split: Split, share: number, whole: number): { train: Split; validation?: Split } {
+  const drawn = splitIndices(whole, share, 0);
+  const [train, validation] = [drawn.train, drawn.validation].map((side) => side.filter((at) => at < split.count));
+  if (!train?.length) refuse("limit", "leaves no sample to train on: use more samples or a smaller validationSplit");
+  if (!validation?.length) return { train: split };
   return { train: pick(split, train), validation: pick(split, validation) };
 }
 

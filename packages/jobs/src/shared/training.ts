@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { toAppError, type Preprocessing, type TrainingSettings } from "@whittle/contracts";
+import { parse, toAppError, type AppError, type Preprocessing, type TrainingSettings } from "@whittle/contracts";
 import {
   fileCheckpoint,
   fit,
@@ -11,6 +11,7 @@ import {
   type FitResult,
 } from "@whittle/engine";
 import type { Dataset, Split } from "@whittle/zoo";
+import { datasetName, datasets } from "@whittle/zoo/catalog";
 import type { JobContext } from "./context.ts";
 import { holdOut, inputTensor } from "./data.ts";
 
@@ -24,7 +25,8 @@ export interface TrainingTensors {
 
 /** Splits a data set's training samples and turns them into what the model sees. */
 export function trainingTensors(data: Dataset, preprocessing: Preprocessing, validationSplit: number): TrainingTensors {
-  const { train, validation } = holdOut(data.train, validationSplit);
+  const { samples } = datasets[parse(datasetName, data.name, "The data set")];
+  const { train, validation } = holdOut(data.train, validationSplit, samples.train);
   const side = (split: Split) => ({ x: inputTensor(split, preprocessing, data.inputShape), y: split.y });
   const sides = { ...side(train), ...(validation && { validation: side(validation) }) };
   return { ...sides, dispose: () => tf.dispose([sides.x, ...(sides.validation ? [sides.validation.x] : [])]) };
@@ -47,9 +49,11 @@ export async function trainModel(
   settings: TrainingSettings,
   extras: TrainingExtras = {},
 ): Promise<FitResult> {
-  const { epochs } = settings;
+  const { epochs, validationSplit, restoreBest } = settings;
   const { from, to } = TRAINING;
   context.progress(from, `epoch 1/${epochs}`);
+  if (validationSplit > 0 && !validation)
+    context.log("warn", "too few samples to hold any back: the epochs are judged on the training samples");
   const result = await fit(model, {
     ...settings,
     ...extras,
@@ -65,23 +69,24 @@ export async function trainModel(
       context.progress(from + (to - from) * (point.epoch / epochs), stage);
     },
   });
-  context.log("info", describeResult(result));
+  context.log("info", describeResult(result, restoreBest && validation !== undefined));
   return result;
 }
 
 function checkpointOf(context: JobContext): CheckpointHooks {
   const file = fileCheckpoint(join(context.workDir, "checkpoint"));
+  const refused = ({ message }: AppError) => context.log("warn", `starting over: ${message}`);
   const load = async (): Promise<Checkpoint | undefined> => {
     try {
       const checkpoint = await file.load();
-      if (checkpoint) context.log("info", `going on after step ${checkpoint.step}, where an earlier attempt stopped`);
+      if (checkpoint) context.log("info", `an earlier attempt left a checkpoint of step ${checkpoint.step}`);
       return checkpoint;
     } catch (error) {
-      context.log("warn", `starting over: ${toAppError(error).message}`);
+      refused(toAppError(error));
       return undefined;
     }
   };
-  return { ...file, load };
+  return { ...file, load, refused };
 }
 
 function epochValues({ loss, accuracy, valLoss, valAccuracy, learningRate }: EpochPoint): Record<string, number> {
@@ -97,12 +102,16 @@ function describeEpoch({ epoch, loss, accuracy, valLoss, valAccuracy, seconds }:
   return `epoch ${epoch}/${epochs} in ${seconds.toFixed(1)} s: loss ${loss.toFixed(4)}, accuracy ${percent(accuracy)}${held}`;
 }
 
-function describeResult({ epochs, bestEpoch, stoppedEarly, steps, seconds, execution }: FitResult): string {
+function describeResult(
+  { epochs, bestEpoch, stoppedEarly, steps, seconds, execution }: FitResult,
+  keptBest: boolean,
+): string {
   const early = stoppedEarly ? ", stopped early" : "";
   const how = { graph: "as one graph each", "graph-xla": "as one graph each, by XLA", eager: "op by op" }[
     execution.mode
   ];
-  return `${steps} steps ${how} (${execution.reason}) in ${seconds.toFixed(1)} s; the best of ${epochs.length} epochs is ${bestEpoch}${early}`;
+  const kept = keptBest ? `epoch ${bestEpoch}, the best of ${epochs.length}` : `epoch ${epochs.length}, the last`;
+  return `${steps} steps ${how} (${execution.reason}) in ${seconds.toFixed(1)} s${early}; the weights are those of ${kept}`;
 }
 
 export function percent(share: number): string {

@@ -40,6 +40,43 @@ it("starts over, and says so, when its checkpoint can't be read", async () => {
   }
 });
 
+it("starts over, and says so, when its checkpoint is one of another model", async () => {
+  const bench = await openBench({ base: false });
+  try {
+    const stop = new AbortController();
+    const emit = (event: NewJobEvent) => event.type === "metrics" && stop.abort();
+    const other = { ...tinyTraining, familyParams: { hidden: [8] } };
+    const first = bench.run("train", other, { id: "other", emit, signal: stop.signal });
+    await expect(first).rejects.toMatchObject({ code: "cancelled" });
+    const lines: string[] = [];
+    const note = (event: NewJobEvent) => event.type === "log" && event.level === "warn" && lines.push(event.message);
+    const { artifact } = await bench.run("train", tinyTraining, { id: "other", emit: note });
+    expect(lines.join()).toMatch(/starting over.*not one of this model/);
+    expect(artifact?.digest).toBe((await bench.run("train", tinyTraining)).artifact?.digest);
+  } finally {
+    await bench.close();
+  }
+});
+
+it.each([
+  [0.1, true, /the weights are those of epoch [123], the best of 3$/],
+  [0.1, false, /the weights are those of epoch 3, the last$/],
+  [0, true, /the weights are those of epoch 3, the last$/],
+])(
+  "says which epoch's weights it kept (validationSplit %d, restoreBest %s)",
+  async (validationSplit, restoreBest, end) => {
+    const bench = await openBench({ base: false });
+    try {
+      const lines: string[] = [];
+      const emit = (event: NewJobEvent) => event.type === "log" && lines.push(event.message);
+      await bench.run("train", { ...tinyTraining, validationSplit, restoreBest }, { emit });
+      expect(lines).toContainEqual(expect.stringMatching(end));
+    } finally {
+      await bench.close();
+    }
+  },
+);
+
 it("names the versions that its bytes depend on", async () => {
   const bench = await openBench();
   try {
