@@ -61,6 +61,13 @@ describe("a job's events", () => {
     await vi.waitFor(() => expect(seen).toEqual(["waiting", "waiting", "running", "completed"]));
   });
 
+  it("can't be read or followed from what is no event's id", async () => {
+    const id = await rig.submit();
+    const refusal = { code: "invalid_request", issues: [{ path: "after" }] };
+    await expect(rig.queue.events(id, { after: "garbage" })).rejects.toMatchObject(refusal);
+    await expect(rig.queue.subscribe(id, "garbage", () => {})).rejects.toMatchObject(refusal);
+  });
+
   it("of no job can't be read", async () => {
     await expect(rig.queue.events("nothing")).rejects.toMatchObject({ code: "not_found" });
     await expect(rig.queue.subscribe("nothing", undefined, () => {})).rejects.toMatchObject({ code: "not_found" });

@@ -1,9 +1,16 @@
-import { jobEvent, type JobEvent, type NewJobEvent, type StoredJobEvent } from "@whittle/contracts";
+import { jobEvent, parse, type JobEvent, type NewJobEvent, type StoredJobEvent } from "@whittle/contracts";
 import type { Redis } from "ioredis";
+import { z } from "zod";
 import type { Context } from "./connection.ts";
 import { maxEvents, retentionSeconds } from "./limits.ts";
 
-const place = /^\d+-\d+$/;
+/** An event's place in its job's stream. */
+export const eventId = z.string().regex(/^\d{1,19}-\d{1,19}$/, "must be an event's id as it was sent");
+
+/** @throws AppError `invalid_request` when it is no event's id. */
+export function checkAfter(after: string | undefined): void {
+  parse(z.object({ after: eventId.optional() }), { after }, "the place in the events");
+}
 
 /** Adds an event to a job's stream and tells those who follow it. */
 export async function addEvent({ redis, keys }: Context, id: string, event: NewJobEvent): Promise<void> {
@@ -23,13 +30,14 @@ export interface EventQuery {
   limit?: number | undefined;
 }
 
-/** A job's events in order. */
+/** A job's events in order. @throws AppError `invalid_request` when `after` is no event's id. */
 export async function readEvents(
   { redis, keys }: Context,
   id: string,
   query: EventQuery = {},
 ): Promise<StoredJobEvent[]> {
-  const from = query.after !== undefined && place.test(query.after) ? `(${query.after}` : "-";
+  checkAfter(query.after);
+  const from = query.after === undefined ? "-" : `(${query.after}`;
   const entries = await redis.xrange(keys.events(id), from, "+", "COUNT", maxEvents * 2);
   const events = entries.map(([at, fields]) => Object.assign(jobEvent.parse(JSON.parse(fields[1] ?? "")), { id: at }));
   const wanted = query.types ? events.filter(({ type }) => query.types?.includes(type)) : events;

@@ -3,7 +3,7 @@ import type { Queue } from "bullmq";
 import { cancelJob } from "./cancel.ts";
 import { createContext, producerConnection, whenReady, workerConnection } from "./connection.ts";
 import { countJobs, type KindCounts } from "./counts.ts";
-import { createFollowers, readEvents, type EventQuery } from "./events.ts";
+import { checkAfter, createFollowers, readEvents, type EventQuery } from "./events.ts";
 import { listJobs, type JobPage, type ListQuery } from "./list.ts";
 import type { Catalog } from "./pipeline.ts";
 import { requireRecord } from "./record.ts";
@@ -58,7 +58,11 @@ export function createQueue({ redisUrl, prefix = "whittle", catalog }: QueueOpti
     pipeline: (id) => ready(() => pipelineView(context, id)),
     events: (id, query) => ready(async () => requireRecord(context, id).then(() => readEvents(context, id, query))),
     subscribe: (id, after, listener) =>
-      ready(async () => requireRecord(context, id).then(() => followers.follow(id, after, listener))),
+      ready(async () => {
+        checkAfter(after);
+        await requireRecord(context, id);
+        return followers.follow(id, after, listener);
+      }),
     workers: () => ready(() => listWorkers(context)),
     counts: () => ready(() => countJobs(context, kinds)),
     ping: () => ready(async () => void (await context.redis.ping())),

@@ -11,6 +11,7 @@ import type { Context } from "./connection.ts";
 import { addEvent } from "./events.ts";
 import { startLease } from "./lease.ts";
 import { maxLostWorkers } from "./limits.ts";
+import { keepUntilSettled } from "./pending.ts";
 import { encodeError, readRecord, requireRecord, type JobEnd, type JobRecord } from "./record.ts";
 import { propagate } from "./settle.ts";
 import { end } from "./transitions.ts";
@@ -95,12 +96,12 @@ function alreadyDecided(record: JobRecord, job: Job): Outcome | undefined {
 
 async function execute(context: Context, running: Running, record: JobRecord, options: RunOptions): Promise<Outcome> {
   const { job, id, stop } = running;
-  const told: Promise<void>[] = [];
+  const telling = new Set<Promise<void>>();
   const tell = async (event: NewJobEvent): Promise<void> => {
     await Promise.all([addEvent(context, id, event), mirror(job, event)]);
   };
   const emit = (event: NewJobEvent): void => {
-    told.push(tell(event).catch(options.onError));
+    keepUntilSettled(telling, tell(event).catch(options.onError));
   };
   try {
     emit({ type: "state", state: "running", worker: options.worker });
@@ -114,7 +115,7 @@ async function execute(context: Context, running: Running, record: JobRecord, op
   } catch (thrown) {
     return judge(thrown, stop.signal, job);
   } finally {
-    if (stop.signal.reason !== "lease") await Promise.all(told);
+    if (stop.signal.reason !== "lease") await Promise.all(telling);
   }
 }
 
