@@ -13,7 +13,7 @@ import { docsRouter } from "./docs.ts";
 import type { ApiConfig } from "./env.ts";
 import { createMetrics } from "./metrics.ts";
 import { openApiDocument } from "./openapi.ts";
-import { answerProblems, notFound, onlyJson } from "./problem.ts";
+import { answerProblems, notFound, onlyJson, onlyObjects } from "./problem.ts";
 import { mount, type Route } from "./route.ts";
 import { datasetRoutes } from "./routes/datasets.ts";
 import { eventRoutes } from "./routes/events.ts";
@@ -95,7 +95,7 @@ function createApp(
   app.get("/metrics", auth.bearer, async (_request, response) => {
     response.type(metrics.contentType).send(await metrics.text());
   });
-  app.use("/v1", auth.bearer, onlyJson, express.json({ limit: options.bodyLimitBytes }));
+  app.use("/v1", auth.bearer, onlyJson, express.json({ limit: options.bodyLimitBytes, strict: false }), onlyObjects);
   mount(app, routes);
   app.use(notFound, answerProblems(log));
   return app;

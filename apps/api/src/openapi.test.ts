@@ -33,6 +33,16 @@ describe("the OpenAPI document", () => {
     );
   });
 
+  it("has the fields of queries with what they may be", async () => {
+    const { paths } = await read();
+    const fields = z.array(z.looseObject({ name: z.string(), in: z.string(), schema: z.unknown() }));
+    const of = (path: string) => fields.parse(paths[path]?.["get"]?.["parameters"]);
+    const listing = of("/v1/jobs");
+    expect(listing.map(({ name }) => name)).toEqual(["kind", "state", "limit", "cursor"]);
+    expect(listing[0]).toMatchObject({ in: "query", schema: { type: "string", enum: ["make", "change"] } });
+    expect(of("/v1/jobs/{id}/logs").map(({ name }) => name)).toEqual(["id", "after", "limit"]);
+  });
+
   it("has operations of different names, and only references that are there", async () => {
     const { paths, components, ...rest } = await read();
     const ids = Object.values(paths).flatMap((methods) => Object.values(methods).map(({ operationId }) => operationId));

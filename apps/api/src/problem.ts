@@ -64,6 +64,15 @@ export const onlyJson: RequestHandler = (request, response, next) => {
   );
 };
 
+/** What a JSON body holds is an object. */
+export const onlyObjects: RequestHandler = (request, _response, next) => {
+  const body: unknown = request.body;
+  if (body === undefined || (typeof body === "object" && body !== null && !Array.isArray(body))) return next();
+  const found = body === null ? "null" : Array.isArray(body) ? "an array" : `a ${typeof body}`;
+  const issues = [{ path: "", message: "must be a JSON object" }];
+  next(new AppError("invalid_request", `the body is ${found}; it must be a JSON object`, { issues }));
+};
+
 function fromParser(thrown: unknown): AppError | undefined {
   if (thrown instanceof URIError) return new AppError("invalid_request", "the path is not valid percent-encoding");
   const parsed = parserError.safeParse(thrown);

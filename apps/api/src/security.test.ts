@@ -88,6 +88,22 @@ describe("bodies", () => {
     expect(await post("{", "application/json")).toMatchObject({ status: 400, body: { code: "invalid_request" } });
   });
 
+  it.each([
+    ["null", "null"],
+    ['"x"', "a string"],
+    ["3", "a number"],
+    ["[]", "an array"],
+  ])("must be objects, not %s", async (body, found) => {
+    for (const path of ["/v1/jobs/make", "/v1/pipelines"])
+      expect(await rig.post(path, body)).toMatchObject({
+        status: 400,
+        body: {
+          detail: `the body is ${found}; it must be a JSON object`,
+          issues: [{ path: "", message: "must be a JSON object" }],
+        },
+      });
+  });
+
   it("paths that are none are 400 or 404, with the problem's form", async () => {
     expect(await rig.get("/v1/jobs/%ff")).toMatchObject({ status: 400, body: { code: "invalid_request" } });
     expect(await rig.get("/v2/anything")).toMatchObject({ status: 404, body: { code: "not_found" } });

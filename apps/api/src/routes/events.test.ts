@@ -43,6 +43,14 @@ describe("GET /v1/jobs/:id/events", () => {
     expect((await follow(id, { "last-event-id": all.at(-1)?.id ?? "" })).status).toBe(204);
   });
 
+  it.each(["garbage", "1", `${"9".repeat(25)}-0`])("refuses the Last-Event-ID %s", async (place) => {
+    const id = await rig.submit();
+    expect(await rig.get(`/v1/jobs/${id}/events`, { "last-event-id": place })).toMatchObject({
+      status: 400,
+      body: { issues: [{ path: "last-event-id", message: "must be an event's id as it was sent" }] },
+    });
+  });
+
   it("is kept alive while nothing happens, and ends when the API leaves", async () => {
     const id = await rig.submit();
     const response = await fetch(`${rig.api.url}/v1/jobs/${id}/events`);

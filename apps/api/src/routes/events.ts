@@ -1,8 +1,11 @@
-import type { StoredJobEvent } from "@whittle/contracts";
-import { isFinal } from "@whittle/queue";
+import { parse, type StoredJobEvent } from "@whittle/contracts";
+import { eventId, isFinal } from "@whittle/queue";
 import type { Request, Response } from "express";
+import { z } from "zod";
 import { param, route, type Route } from "../route.ts";
 import type { Services } from "../services.ts";
+
+const headers = z.object({ "last-event-id": eventId.optional() });
 
 export function eventRoutes(services: Services): Route[] {
   return [
@@ -21,7 +24,7 @@ export function eventRoutes(services: Services): Route[] {
 
 async function follow({ queue, heartbeatMs, leaving }: Services, request: Request, response: Response): Promise<void> {
   const id = param(request, "id");
-  const after = request.get("last-event-id");
+  const after = parse(headers, request.headers, "the header")["last-event-id"];
   const { finishedAt } = await queue.get(id);
   if (finishedAt !== undefined && (await queue.events(id, { after })).length === 0) {
     response.status(204).end();

@@ -78,6 +78,19 @@ describe("GET /v1/jobs", () => {
     expect((await rig.get("/v1/jobs?state=running")).body).toEqual({ jobs: [] });
   });
 
+  it("refuses an unknown kind and unknown fields, and says what there is", async () => {
+    expect(await rig.get("/v1/jobs?kind=foo")).toMatchObject({
+      status: 400,
+      body: { issues: [{ path: "kind", message: expect.stringContaining('"make"|"change"') }] },
+    });
+    expect(await rig.get("/v1/jobs?stat=failed&limit=0")).toMatchObject({
+      status: 400,
+      body: {
+        issues: [{ path: "limit" }, { path: "stat", message: expect.stringContaining("kind, state, limit, cursor") }],
+      },
+    });
+  });
+
   it("refuses an unknown state and a limit out of range", async () => {
     expect(await rig.get("/v1/jobs?state=lost&limit=0")).toMatchObject({
       status: 400,
@@ -98,6 +111,18 @@ describe("a job", () => {
     expect((await rig.get(`/v1/jobs/${id}/logs`)).body).toMatchObject({ logs: [{ level: "info", message: "begin" }] });
     expect((await rig.get(`/v1/jobs/${id}/metrics`)).body).toMatchObject({
       metrics: [{ series: "epoch", step: 1, values: { loss: 0.5 }, id: expect.any(String) }],
+    });
+  });
+
+  it.each(["logs", "metrics"])("refuses unknown fields and a wrong place in the query of its %s", async (part) => {
+    const id = await rig.submit();
+    expect(await rig.get(`/v1/jobs/${id}/${part}?since=1`)).toMatchObject({
+      status: 400,
+      body: { issues: [{ path: "since", message: expect.stringContaining("after, limit") }] },
+    });
+    expect(await rig.get(`/v1/jobs/${id}/${part}?after=garbage`)).toMatchObject({
+      status: 400,
+      body: { issues: [{ path: "after", message: "must be an event's id as it was sent" }] },
     });
   });
 

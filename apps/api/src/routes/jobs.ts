@@ -1,24 +1,19 @@
 import { jobOptions, jobState } from "@whittle/contracts";
+import { eventId } from "@whittle/queue";
 import { z } from "zod";
 import { checkModels } from "../model-references.ts";
 import { idempotencyHeader, idempotencyKey } from "../idempotency.ts";
+import { querySchema } from "../query.ts";
 import { param, route, routeWith, type Route } from "../route.ts";
 import { eventList, jobPage, jobView } from "../schemas.ts";
 import type { Services } from "../services.ts";
 
 const tag = "jobs";
-const page = z.object({
-  after: z.string().optional().meta({ description: "Only what came after this id." }),
+const page = querySchema({
+  after: eventId.optional().meta({ description: "Only what came after this id." }),
   limit: z.coerce.number().int().min(1).max(10_000).default(1000),
 });
 const submission = jobOptions.extend({ params: z.unknown().optional() }).strict();
-
-const listing = z.object({
-  kind: z.string().optional(),
-  state: jobState.optional(),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: z.string().optional().meta({ description: "The cursor of the page before." }),
-});
 
 export function jobRoutes(services: Services): Route[] {
   return [submitRoute(services), ...readRoutes(services), ...changeRoutes(services)];
@@ -54,7 +49,13 @@ function submitRoute({ queue, store, catalog, auth }: Services): Route {
   });
 }
 
-function readRoutes({ queue }: Services): Route[] {
+function readRoutes({ queue, catalog }: Services): Route[] {
+  const listing = querySchema({
+    kind: z.enum(Object.keys(catalog)).optional(),
+    state: jobState.optional(),
+    limit: z.coerce.number().int().min(1).max(200).default(50),
+    cursor: z.string().optional().meta({ description: "The cursor of the page before." }),
+  });
   return [
     routeWith(listing, {
       method: "get",
