@@ -66,19 +66,30 @@ export const elementTypes: Record<Datatype, ElementType> = {
     make: (length) => new Float64Array(length),
     view: (bytes) => new Float64Array(bytes),
     accepts: (value) => typeof value === "number",
-    expected: "a number",
+    expected: "a number that FP64 can hold",
   },
 };
 
 /**
  * Makes a tensor's data of JSON values.
+ * @param nonFinite whether NaN and infinities may be among them. In standard JSON an infinity can only be a number that was too large
+ *   for a double (1e400).
  * @throws AppError `invalid_request` naming the first value that the datatype can't hold.
  */
-export function fromJsonValues(datatype: Datatype, values: readonly unknown[], path: string): TensorData {
+export function fromJsonValues(
+  datatype: Datatype,
+  values: readonly unknown[],
+  path: string,
+  { nonFinite = false }: { nonFinite?: boolean } = {},
+): TensorData {
   const { make, accepts, expected } = elementTypes[datatype];
-  const bad = values.findIndex((value) => !accepts(value));
+  const fits = (value: unknown): boolean =>
+    accepts(value) && (nonFinite || typeof value !== "number" || Number.isFinite(value));
+  const bad = values.findIndex((value) => !fits(value));
   if (bad !== -1) {
-    const message = `value ${bad} is ${JSON.stringify(values[bad])?.slice(0, 40)}, must be ${expected}`;
+    const value = values[bad];
+    const shown = typeof value === "number" ? String(value) : JSON.stringify(value)?.slice(0, 40);
+    const message = `value ${bad} is ${shown}, must be ${expected}`;
     throw new AppError("invalid_request", `${path}: ${message}`, { issues: [{ path, message }] });
   }
   const data = make(values.length);

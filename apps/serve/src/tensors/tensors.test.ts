@@ -34,6 +34,15 @@ describe("elements", () => {
     );
   });
 
+  it.each<Datatype>(["FP32", "FP64"])("of %s are infinite or not a number only where that is allowed", (datatype) => {
+    const values = [Infinity, Number.NaN];
+    expect([...fromJsonValues(datatype, values, "x", { nonFinite: true })]).toEqual(values);
+    for (const value of values)
+      expect(() => fromJsonValues(datatype, [0, value], "x")).toThrow(
+        `x: value 1 is ${value}, must be a number that ${datatype} can hold`,
+      );
+  });
+
   it.each<[Datatype, ArrayBufferView]>([
     ["UINT8", Uint8Array.of(1, 255)],
     ["INT64", BigInt64Array.of(-5n, 2n ** 60n)],

@@ -185,6 +185,11 @@ describe("open inference protocol: refused inferences", () => {
     ["no object", [1], "The inference request is not valid"],
     ["no JSON", "{inputs", "the body is not JSON"],
     ["nothing", "", "the body is not JSON"],
+    [
+      "a number beyond every float",
+      '{"inputs":[{"name":"x","shape":[1,3],"datatype":"FP32","data":[1,1e400,3]}]}',
+      "value 1 is Infinity, must be a number that FP32 can hold",
+    ],
     ["bare NaN", '{"inputs":[{"name":"x","shape":[1,3],"datatype":"FP32","data":[1,NaN,3]}]}', "as binary tensor data"],
   ])("refuses %s", async (_, request, message) => {
     const { status, body } = await serve.post("/v2/models/dense/infer", request);

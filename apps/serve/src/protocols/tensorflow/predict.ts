@@ -101,7 +101,7 @@ function readTensor(value: unknown, spec: TensorSpec): Tensors[string] {
   const path = `input "${spec.name}"`;
   const { shape, values } = readNested(value, path);
   checkShape(shape, spec, path);
-  return { shape, datatype: spec.datatype, data: fromJsonValues(spec.datatype, values, path) };
+  return { shape, datatype: spec.datatype, data: fromJsonValues(spec.datatype, values, path, { nonFinite: true }) };
 }
 
 function namesOf(specs: readonly TensorSpec[]): string {
