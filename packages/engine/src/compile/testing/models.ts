@@ -9,13 +9,21 @@ export interface Pair {
 
 export function pair(make: () => tf.LayersModel, x: tf.Tensor, classes: number): Pair {
   const models: Pair["models"] = [make(), make()];
-  models[1].setWeights(models[0].getWeights());
+  const weights = models[0].getWeights().map(seeded);
+  for (const model of models) model.setWeights(weights);
   const labels = Int32Array.from({ length: x.shape[0] ?? 0 }, (_, row) => row % classes);
   return {
     models,
     x,
     y: tf.tidy(() => tf.oneHot(tf.tensor1d(labels), classes).toFloat().as2D(labels.length, classes)),
   };
+}
+
+/** The same numbers in every process in place of a kernel that tfjs drew; vectors, which start as constants, stay. */
+function seeded(weight: tf.Tensor, at: number): tf.Tensor {
+  if (weight.rank < 2) return weight;
+  const fanIn = weight.size / (weight.shape.at(-1) ?? 1);
+  return tf.randomNormal(weight.shape, 0, 1 / Math.sqrt(fanIn), "float32", at + 1);
 }
 
 export type Step = (x: tf.Tensor, y: tf.Tensor) => tf.Scalar;
