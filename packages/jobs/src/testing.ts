@@ -122,6 +122,8 @@ function testAbort(kind: string, params: Record<string, unknown>, bench: () => J
     expect(names).not.toContain(`${kind}-stopped`);
     const resumed = await bench().run(kind, params, { id: `${kind}-stopped` });
     expect(resumed.artifact?.digest).toBe(whole.artifact?.digest);
+    expect(resumed.metrics["accuracy"]).toEqual(whole.metrics["accuracy"]);
+    expect(whole.metrics["accuracy"]).toBeDefined();
   });
 }
 
