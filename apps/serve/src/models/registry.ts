@@ -163,6 +163,7 @@ export class Registry {
     const { current } = want;
     delete want.current;
     if (current) await this.#options.loader.letGo(current);
+    await want.following?.catch(() => {});
   }
 
   #follow(want: Want, read: ReadSummary): Promise<void> {
@@ -173,11 +174,12 @@ export class Registry {
   /** Loads the version that the want should be at; the old one answers until the new one can. */
   async #move(want: Want, read: ReadSummary): Promise<void> {
     const { loader } = this.#options;
+    const isWanted = () => this.#wants.get(want.reference) === want;
     const version = selectVersion(await read(want.name), want.selector);
     const previous = want.current;
-    if (previous?.version === version) return;
+    if (previous?.version === version || !isWanted()) return;
     const next = await loader.hold(want.name, version);
-    if (this.#wants.get(want.reference) !== want) return loader.letGo(next);
+    if (!isWanted()) return loader.letGo(next);
     want.current = next;
     delete want.failure;
     if (previous) void loader.letGo(previous);
