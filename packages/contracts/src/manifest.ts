@@ -101,6 +101,8 @@ export const versionRecord = z.object({
   version: z.int().positive(),
   digest,
   jobId: z.string(),
+  /** The start of the job that published it: 1 for the first, one more for each time the job was started again. */
+  epoch: z.int().positive().optional(),
   createdAt: z.iso.datetime(),
   measurements,
 });

@@ -21,22 +21,32 @@ const target = z.object({
   name: modelName,
   alias: aliasName.optional(),
   jobId: z.string().min(1),
+  epoch: z.int().positive().optional(),
   actor: z.string().min(1),
 });
 
 /** Where an artifact is published: under the next version of `name`, once for each `jobId`; `alias` is moved to it. */
-export type PublishTarget = z.input<typeof target>;
+export type PublishTarget = z.input<typeof target> & {
+  /**
+   * Throws when this attempt at the job may no longer publish, because a later one (a higher `epoch`) has begun or the job was
+   * cancelled. It is asked right before the version record is created, and again when another job took the number first.
+   */
+  guard?: () => Promise<void>;
+};
 
 /**
  * Stores an artifact and gives it the next version of a name. What is written first is seen by nobody until what is written after it
  * is there: files, then the manifest, then the version record, then the alias. It may be interrupted anywhere and repeated.
- * @returns the job's version record: the one that is there already if the job was published before, under whatever digest.
+ * @returns the job's version record: the one that is there already if the job was published before, by whatever epoch and under
+ * whatever digest.
+ * @throws what `guard` throws; what was written until then is seen by nobody.
  */
 export async function publish(driver: StoreDriver, draft: ArtifactDraft, to: PublishTarget): Promise<VersionRecord> {
-  const { name, alias, jobId, actor } = parse(target, to, "The target of a publication");
+  const { name, alias, jobId, epoch, actor } = parse(target, to, "The target of a publication");
   const measurements = parse(measurementsSchema, draft.measurements, "The draft", "measurements");
   const digest = await putArtifact(driver, draft);
-  const record = await claimVersion(driver, { name, digest, jobId, measurements, createdAt: new Date().toISOString() });
+  const claim = { name, digest, jobId, epoch, measurements, createdAt: new Date().toISOString() };
+  const record = await claimVersion(driver, claim, to.guard);
   if (alias !== undefined) {
     const { version } = record;
     // The job moves the alias once, and never back from a newer version.
@@ -79,7 +89,11 @@ async function putArtifact(driver: StoreDriver, draft: ArtifactDraft): Promise<s
  * Creates the next version record, or finds the job's. Version n is only tried when every number below n was seen to be taken by
  * another job; since a number can be taken once, no job gets two, however many processes publish it at the same moment.
  */
-async function claimVersion(driver: StoreDriver, record: Omit<VersionRecord, "version">): Promise<VersionRecord> {
+async function claimVersion(
+  driver: StoreDriver,
+  record: Omit<VersionRecord, "version">,
+  guard?: PublishTarget["guard"],
+): Promise<VersionRecord> {
   const seen = new Set<number>();
   for (;;) {
     const highest = await highestVersion(driver, record.name);
@@ -88,6 +102,7 @@ async function claimVersion(driver: StoreDriver, record: Omit<VersionRecord, "ve
     const own = found.find((other) => other?.jobId === record.jobId);
     if (own !== undefined) return own;
     for (const version of unseen) seen.add(version);
+    await guard?.();
     const next = { ...record, version: highest + 1 };
     if (await createRecord(driver, keys.version(next.name, next.version), next)) return next;
   }

@@ -2,6 +2,7 @@ import { describe } from "vitest";
 import type { StoreDriver } from "../driver.ts";
 import { aliasTests, publicationAliasTests } from "./alias-tests.ts";
 import { driverTests } from "./driver-tests.ts";
+import { fenceTests } from "./fence-tests.ts";
 import { lineageTests } from "./lineage-tests.ts";
 import { draftTests, publishTests } from "./publish-tests.ts";
 import { damageTests, readTests } from "./read-tests.ts";
@@ -15,6 +16,7 @@ export function testStore(name: string, makeDriver: MakeDriver): void {
     driverTests(makeDriver);
     publishTests(makeDriver);
     draftTests(makeDriver);
+    fenceTests(makeDriver);
     readTests(makeDriver);
     damageTests(makeDriver);
     aliasTests(makeDriver);
