@@ -7,6 +7,8 @@ export const keys = {
   alias: (name: string, alias: string) => `models/${name}/refs/${alias}/`,
   aliasGeneration: (name: string, alias: string, generation: number) =>
     `models/${name}/refs/${alias}/${generation}.json`,
+  scratchOf: (jobId: string) => `scratch/${jobId}/`,
+  scratch: (jobId: string, name: string) => `scratch/${jobId}/${name}`,
 };
 
 /** What the keys under `models/` say about one model: version numbers ascending, the newest generation of each alias. */

@@ -23,6 +23,7 @@ import { buildLineage, type LineageNode } from "./lineage.ts";
 import { findAlias, findModel, findVersion, listModels, summarize, type ModelSummary } from "./names.ts";
 import { publish, type PublishTarget } from "./publish.ts";
 import { parseJson } from "./records.ts";
+import { Scratch } from "./scratch.ts";
 
 export interface ResolvedReference {
   digest: string;
@@ -47,6 +48,11 @@ export class ArtifactStore {
   /** Stores an artifact under the next version of a name, once for each job: see {@link publish}. */
   publish(draft: ArtifactDraft, to: PublishTarget): Promise<VersionRecord> {
     return publish(this.#driver, draft, to);
+  }
+
+  /** A job's own place for what another host needs to continue it. */
+  scratch(jobId: string): Scratch {
+    return new Scratch(this.#driver, jobId);
   }
 
   /**

@@ -6,6 +6,7 @@ import { fenceTests } from "./fence-tests.ts";
 import { lineageTests } from "./lineage-tests.ts";
 import { draftTests, publishTests } from "./publish-tests.ts";
 import { damageTests, readTests } from "./read-tests.ts";
+import { scratchTests } from "./scratch-tests.ts";
 
 /** Makes a driver on a new, empty place; `again` makes one more on the same place, as another process would. */
 export type MakeDriver = () => Promise<{ driver: StoreDriver; again: () => StoreDriver }>;
@@ -22,5 +23,6 @@ export function testStore(name: string, makeDriver: MakeDriver): void {
     aliasTests(makeDriver);
     publicationAliasTests(makeDriver);
     lineageTests(makeDriver);
+    scratchTests(makeDriver);
   });
 }
