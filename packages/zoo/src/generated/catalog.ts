@@ -2,6 +2,7 @@
 
 import { family as cnnFamily } from "../models/cnn/contract.ts";
 import { family as mlpFamily } from "../models/mlp/contract.ts";
+import { family as resnetFamily } from "../models/resnet/contract.ts";
 import { dataset as fashionMnistDataset } from "../datasets/fashion-mnist/contract.ts";
 import { dataset as mnistDataset } from "../datasets/mnist/contract.ts";
 import { dataset as tinyDataset } from "../datasets/tiny/contract.ts";
@@ -9,6 +10,7 @@ import { dataset as tinyDataset } from "../datasets/tiny/contract.ts";
 export const families = {
   cnn: cnnFamily,
   mlp: mlpFamily,
+  resnet: resnetFamily,
 };
 
 export const datasets = {

@@ -2,6 +2,7 @@
 
 import { build as cnnBuild } from "../models/cnn/build.ts";
 import { build as mlpBuild } from "../models/mlp/build.ts";
+import { build as resnetBuild } from "../models/resnet/build.ts";
 import { load as fashionMnistLoad } from "../datasets/fashion-mnist/load.ts";
 import { load as mnistLoad } from "../datasets/mnist/load.ts";
 import { load as tinyLoad } from "../datasets/tiny/load.ts";
@@ -9,6 +10,7 @@ import { load as tinyLoad } from "../datasets/tiny/load.ts";
 export const builders = {
   cnn: cnnBuild,
   mlp: mlpBuild,
+  resnet: resnetBuild,
 };
 
 export const loaders = {

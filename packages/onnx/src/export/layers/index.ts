@@ -5,6 +5,7 @@ import { denseLayers } from "./dense.ts";
 import { mergeLayers } from "./merge.ts";
 import { normalizationLayers } from "./normalization.ts";
 import { poolingLayers } from "./pooling.ts";
+import { rearrangingLayers } from "./rearrange.ts";
 import { shapeLayers } from "./shape.ts";
 
 /** Keras layer class to its converter. */
@@ -16,6 +17,7 @@ export const layerConverters: ReadonlyMap<string, LayerConverter> = new Map(
     ...normalizationLayers,
     ...activationLayers,
     ...shapeLayers,
+    ...rearrangingLayers,
     ...mergeLayers,
   }),
 );

@@ -20,6 +20,12 @@ export interface Window {
   size: [number, number];
 }
 
+/** @throws AppError `unsupported` for a layer that takes its channels first. */
+export function checkChannelsLast(layer: Layer, { data_format }: { data_format?: string | null | undefined }): void {
+  if (data_format?.replaceAll("_", "").toLowerCase() !== "channelsfirst") return;
+  throw unsupportedLayer(layer, "its data_format is channels_first; channels_last is exported.");
+}
+
 /**
  * Lays a sliding window over an image. "same" pads as TensorFlow does: outputs = ceil(size / stride), and where the padding is odd, the
  * larger part is at the end.
@@ -28,11 +34,10 @@ export function slide(
   layer: Layer,
   shape: readonly number[],
   kernel: readonly [number, number],
-  { padding, strides, data_format }: z.output<typeof windowConfig>,
+  config: z.output<typeof windowConfig>,
 ): Window {
-  if (data_format?.replaceAll("_", "").toLowerCase() === "channelsfirst") {
-    throw unsupportedLayer(layer, "its data_format is channels_first; channels_last is exported.");
-  }
+  checkChannelsLast(layer, config);
+  const { padding, strides } = config;
   const axes = ([0, 1] as const).map((axis) => {
     const [size = 0, extent, stride] = [shape[axis], kernel[axis], strides[axis]];
     if (padding === "valid") return { out: Math.floor((size - extent) / stride) + 1, before: 0, after: 0 };
