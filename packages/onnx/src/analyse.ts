@@ -1,7 +1,8 @@
-import { decodeModel, type Node, type Tensor } from "./proto/model.ts";
+import { decodeModel, type Node } from "./proto/model.ts";
 import { intAttribute } from "./proto/node.ts";
 import { DataType, elementCount, tensorData } from "./proto/tensor.ts";
 import { indexGraph, type GraphIndex } from "./graph-index.ts";
+import { isConstant, storedWeight } from "./stored-weight.ts";
 
 export interface ModelAnalysis {
   /** Elements of all weights, biases and other float constants, quantized or not. */
@@ -12,71 +13,111 @@ export interface ModelAnalysis {
   sparsity: number;
 }
 
-const weighted = new Set(["Conv", "Gemm", "MatMul"]);
 /** Nodes whose constants are settings and not parameters. */
 const settings = new Set(["QuantizeLinear", "DequantizeLinear", "Clip", "Reshape"]);
 
-/** A constant that a node reads, directly or through DequantizeLinear, with its zero points. */
-function constantBehind(
-  { constants, producers }: GraphIndex,
-  name: string,
-): { values: Tensor; zero?: Tensor } | undefined {
-  const direct = constants.get(name);
-  if (direct) return { values: direct };
-  const dequantize = producers.get(name);
-  const values = dequantize?.opType === "DequantizeLinear" ? constants.get(dequantize.input[0] ?? "") : undefined;
-  const zero = constants.get(dequantize?.input[2] ?? "");
-  return values && { values, ...(zero && { zero }) };
+/** The weight of a layer: its name in the file, its elements and how many of them are zero. */
+interface LayerWeight {
+  name: string;
+  count: number;
+  zeros: number;
 }
 
-function macsOf(node: Node, { dims }: Tensor, index: GraphIndex): number {
-  const [output = ""] = node.output;
-  if (node.opType === "Gemm") return elementCount(dims);
-  if (node.opType === "Conv") return elementCount(index.shape(output).slice(2)) * elementCount(dims);
-  return elementCount(index.shape(output).slice(1, -1)) * elementCount(dims);
-}
+const outputsFirst = (node: Node) => node.opType === "Conv" || intAttribute(node, "transB", 0) === 1;
 
 /** Zeros of a weight. Per-channel zero points are along `axis` of [outer, channels, inner]. */
-function countZeros(values: Tensor, zero: Tensor | undefined, axis: number): number {
-  const data = tensorData(values);
-  const points = zero ? Array.from(tensorData(zero), Number) : [0];
-  const inner = elementCount(values.dims.slice(axis + 1));
+function countZeros(
+  values: ArrayLike<number>,
+  points: readonly number[],
+  dims: readonly number[],
+  axis: number,
+): number {
+  const inner = elementCount(dims.slice(axis + 1));
   let zeros = 0;
-  data.forEach((value: number | bigint, at: number) => {
+  for (let at = 0; at < values.length; at++) {
     const channel = points.length === 1 ? 0 : Math.floor(at / inner) % points.length;
-    if (Number(value) === points[channel]) zeros += 1;
-  });
+    if (values[at] === points[channel]) zeros += 1;
+  }
   return zeros;
+}
+
+/** The weight of a convolution or a matrix product, float or in integers. */
+function layerWeight(node: Node, index: GraphIndex): LayerWeight | undefined {
+  const weight = storedWeight(index, node.input[1] ?? "");
+  if (!weight) return undefined;
+  const { name, dims } = weight;
+  const ownZero = node.opType === "MatMulInteger" ? index.constants.get(node.input[3] ?? "") : undefined;
+  const points = weight.zero ?? (ownZero ? Array.from(tensorData(ownZero), Number) : [0]);
+  const axis = outputsFirst(node) ? 0 : dims.length - 1;
+  return { name, count: elementCount(dims), zeros: countZeros(weight.values(), points, dims, axis) };
+}
+
+/** Of a MatMulNBits, which keeps each output's weights in blocks of 4 bits with 8 for zero, the last block filled up with zeros. */
+function blockedWeight(node: Node, index: GraphIndex): LayerWeight | undefined {
+  const stored = index.constants.get(node.input[1] ?? "");
+  if (!stored) return undefined;
+  const count = intAttribute(node, "K", 0) * intAttribute(node, "N", 0);
+  const codes = Array.from(tensorData(stored), Number).flatMap((byte) => [byte & 15, byte >> 4]);
+  const zeros = codes.filter((code) => code === 8).length - (codes.length - count);
+  return { name: stored.name, count, zeros };
+}
+
+const weightOf: Record<string, (node: Node, index: GraphIndex) => LayerWeight | undefined> = {
+  Conv: layerWeight,
+  Gemm: layerWeight,
+  MatMul: layerWeight,
+  MatMulInteger: layerWeight,
+  MatMulNBits: blockedWeight,
+};
+
+/** At how many places of one sample a layer's weights are applied. */
+function placesOf(node: Node, index: GraphIndex): number {
+  const [output = ""] = node.output;
+  if (node.opType === "Gemm") return 1;
+  const shape = index.shape(output);
+  return elementCount(node.opType === "Conv" ? shape.slice(2) : shape.slice(1, -1));
 }
 
 const total = (numbers: Iterable<number>) => [...numbers].reduce((sum, each) => sum + each, 0);
 
+/** Constants that a node reads and that are parameters: no scales and zero points, no settings. */
+function parameterInputs(node: Node, { producers }: GraphIndex): string[] {
+  if (settings.has(node.opType)) return [];
+  if (node.opType === "MatMulInteger") return node.input.slice(1, 2);
+  if (node.opType === "MatMulNBits") return node.input.slice(5);
+  const scaled = node.input.some((name) => producers.get(name)?.opType === "DynamicQuantizeLinear");
+  return scaled ? [] : node.input;
+}
+
 function countParameters(nodes: readonly Node[], index: GraphIndex): number {
-  const found = nodes.flatMap(({ input }) => input.flatMap((name) => constantBehind(index, name)?.values ?? []));
+  const names = nodes.flatMap((node) => parameterInputs(node, index));
+  const found = names.flatMap((name) => storedWeight(index, name) ?? []);
   const floats = found.filter(({ dataType }) => dataType !== DataType.INT64);
   return total(new Map(floats.map(({ name, dims }) => [name, elementCount(dims)])).values());
 }
 
 /**
- * Counts a model's parameters, multiply-accumulates and zeros; a float model and its int8 form give the same counts.
+ * Counts a model's parameters, multiply-accumulates and zeros; a float model and its compressed forms give the same counts.
  * @throws AppError `corrupt` when the bytes are not a model, `unsupported` when a convolution's output shape is not declared.
  */
 export function analyse(model: Uint8Array): ModelAnalysis {
   const { graph } = decodeModel(model);
   const index = indexGraph(graph);
-  const nodes = graph.node.filter(({ opType }) => !settings.has(opType));
-  const weights = new Map<string, { count: number; zeros: number }>();
-  let macs = 0;
-  for (const node of nodes.filter(({ opType }) => weighted.has(opType))) {
-    const weight = constantBehind(index, node.input[1] ?? "");
+  const nodes = graph.node.filter(({ output }) => output.some((name) => !isConstant(index, name)));
+  const weights = new Map<string, LayerWeight>();
+  let [macs, blocked] = [0, 0];
+  for (const node of nodes) {
+    const weight = weightOf[node.opType]?.(node, index);
     if (!weight) continue;
-    macs += macsOf(node, weight.values, index);
-    const outputsFirst = node.opType === "Conv" || intAttribute(node, "transB", 0) === 1;
-    const axis = outputsFirst ? 0 : weight.values.dims.length - 1;
-    const zeros = countZeros(weight.values, weight.zero, axis);
-    weights.set(weight.values.name, { count: elementCount(weight.values.dims), zeros });
+    macs += placesOf(node, index) * weight.count;
+    if (node.opType === "MatMulNBits" && !weights.has(weight.name)) blocked += weight.count;
+    weights.set(weight.name, weight);
   }
   const count = total([...weights.values()].map((each) => each.count));
   const zeros = total([...weights.values()].map((each) => each.zeros));
-  return { parameters: countParameters(nodes, index), macs, sparsity: count === 0 ? 0 : zeros / count };
+  return {
+    parameters: countParameters(nodes, index) + blocked,
+    macs,
+    sparsity: count === 0 ? 0 : zeros / count,
+  };
 }

@@ -1,4 +1,6 @@
 export { exportOnnx, type ExportOptions } from "./export/export.ts";
 export { analyse, type ModelAnalysis } from "./analyse.ts";
-export { quantizeOnnx, type LayerReport, type QuantizedModel, type QuantizeOptions } from "./quantize/quantize.ts";
+export { quantizeOnnx, type QuantizeOptions } from "./quantize/quantize.ts";
+export { Quantizer, type LayerReport, type QuantizedModel, type QuantizerOptions } from "./quantize/quantizer.ts";
+export type { RoundingProblem } from "./quantize/rounding.ts";
 export type { CalibrationMethod } from "./quantize/calibrators.ts";

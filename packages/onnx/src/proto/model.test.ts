@@ -50,10 +50,13 @@ describe("a tensor's elements", () => {
     const base = { name: "t", dims: [2] };
     expect(tensorData({ ...base, dataType: DataType.FLOAT, floatData: [1.5, 2] })).toEqual(Float32Array.of(1.5, 2));
     expect(tensorData({ ...base, dataType: DataType.INT8, int32Data: [-3, 4] })).toEqual(Int8Array.of(-3, 4));
+    expect(tensorData({ ...base, dataType: DataType.FLOAT16, int32Data: [0x3c00, 0] })).toEqual(
+      Uint16Array.of(15360, 0),
+    );
     expect(tensorData({ ...base, dataType: DataType.INT64, int64Data: [-1, 9] })).toEqual(BigInt64Array.of(-1n, 9n));
   });
 
   it("are refused when their type is not known", () => {
-    expect(() => tensorData({ name: "half", dims: [], dataType: 10 })).toThrow(/half has element type 10/);
+    expect(() => tensorData({ name: "brain", dims: [], dataType: 16 })).toThrow(/brain has element type 16/);
   });
 });

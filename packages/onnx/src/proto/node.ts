@@ -1,17 +1,18 @@
 import type { Attribute, Node, ValueInfo } from "./model.ts";
 
 /** AttributeProto.AttributeType: the kinds that occur in Whittle's models. */
-const AttributeType = { FLOAT: 1, INT: 2, FLOATS: 6, INTS: 7 } as const;
+const AttributeType = { FLOAT: 1, INT: 2, STRING: 3, FLOATS: 6, INTS: 7 } as const;
 
-export type AttributeValue = number | number[] | { float: number };
+export type AttributeValue = number | number[] | { float: number } | { string: string };
 
 function attribute(name: string, value: AttributeValue): Attribute {
   if (typeof value === "number") return { name, type: AttributeType.INT, i: value };
   if (Array.isArray(value)) return { name, type: AttributeType.INTS, ints: value };
+  if ("string" in value) return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value.string) };
   return { name, type: AttributeType.FLOAT, f: value.float };
 }
 
-/** A node named after its first output. Numbers and arrays become int attributes, `{float: 0.1}` a float. */
+/** A node named after its first output. Numbers and arrays become int attributes, `{float: 0.1}` a float, `{string: "x"}` a string. */
 export function node(
   opType: string,
   input: string[],

@@ -2,9 +2,10 @@ import { AppError } from "@whittle/contracts";
 import type { Tensor } from "./model.ts";
 
 /** TensorProto.DataType: the element types that occur in Whittle's models. */
-export const DataType = { FLOAT: 1, UINT8: 2, INT8: 3, INT32: 6, INT64: 7 } as const;
+export const DataType = { FLOAT: 1, UINT8: 2, INT8: 3, INT32: 6, INT64: 7, FLOAT16: 10 } as const;
 
-export type TensorData = Float32Array | Uint8Array | Int8Array | Int32Array | BigInt64Array;
+/** Float16 elements are given by their bits. */
+export type TensorData = Float32Array | Uint8Array | Int8Array | Int32Array | BigInt64Array | Uint16Array;
 
 export function elementCount(dims: readonly number[]): number {
   return dims.reduce((product, size) => product * size, 1);
@@ -14,6 +15,7 @@ function typeOf(data: TensorData): number {
   if (data instanceof Float32Array) return DataType.FLOAT;
   if (data instanceof Uint8Array) return DataType.UINT8;
   if (data instanceof Int8Array) return DataType.INT8;
+  if (data instanceof Uint16Array) return DataType.FLOAT16;
   return data instanceof Int32Array ? DataType.INT32 : DataType.INT64;
 }
 
@@ -41,6 +43,8 @@ export function tensorData(value: Tensor): TensorData {
       return raw ? new Int32Array(raw) : Int32Array.from(value.int32Data ?? []);
     case DataType.INT64:
       return raw ? new BigInt64Array(raw) : BigInt64Array.from((value.int64Data ?? []).map(BigInt));
+    case DataType.FLOAT16:
+      return raw ? new Uint16Array(raw) : Uint16Array.from(value.int32Data ?? []);
     default:
       throw new AppError("unsupported", `Tensor ${value.name} has element type ${value.dataType}, which is not read.`);
   }

@@ -2,14 +2,19 @@ import { indexGraph, type GraphIndex } from "../graph-index.ts";
 import type { Graph, Node, Tensor } from "../proto/model.ts";
 import { floatAttribute, intAttribute } from "../proto/node.ts";
 import { DataType } from "../proto/tensor.ts";
+import type { WeightLayout } from "./weights.ts";
 
-/** A layer whose weights become int8. */
+/** A layer whose weights become integers. */
 export interface QuantizedLayer {
   node: Node;
   weight: Tensor;
   bias?: Tensor;
-  channels: number;
-  axis: "first" | "last";
+  layout: WeightLayout;
+}
+
+/** A layer's name: its node's, or else its output's. */
+export function layerName({ node: { name, output } }: Pick<QuantizedLayer, "node">): string {
+  return name || (output[0] ?? "");
 }
 
 export interface QuantizationPlan {
@@ -32,14 +37,15 @@ function asLayer(node: Node, { constants }: GraphIndex): QuantizedLayer | undefi
   if (weight?.dataType !== DataType.FLOAT || (node.input[2] && !bias)) return undefined;
   const last = weight.dims.at(-1) ?? 0;
   const layer = { node, weight, ...(bias && { bias }) };
-  if (node.opType === "Conv") return { ...layer, channels: weight.dims[0] ?? 0, axis: "first" };
-  if (node.opType === "MatMul" && weight.dims.length === 2) return { ...layer, channels: last, axis: "last" };
+  if (node.opType === "Conv") return { ...layer, layout: { channels: weight.dims[0] ?? 0, axis: "first" } };
+  if (node.opType === "MatMul" && weight.dims.length === 2)
+    return { ...layer, layout: { channels: last, axis: "last" } };
   if (node.opType !== "Gemm") return undefined;
   const transposed = intAttribute(node, "transB", 0) === 1;
   const plain =
     ["alpha", "beta"].every((name) => floatAttribute(node, name, 1) === 1) && !intAttribute(node, "transA", 0);
   const axis = transposed ? "first" : "last";
-  return plain ? { ...layer, channels: transposed ? (weight.dims[0] ?? 0) : last, axis } : undefined;
+  return plain ? { ...layer, layout: { channels: transposed ? (weight.dims[0] ?? 0) : last, axis } } : undefined;
 }
 
 /** The tensor after a node and the Relu or Clip that follows it alone: what the fused kernel gives. */
@@ -56,14 +62,19 @@ function dataInputs(node: Node, { constants }: GraphIndex): string[] {
   return node.input.filter((name) => name !== "" && !constants.has(name));
 }
 
+/** The convolutions and matrix products with constant weights that may be quantized, in the graph's order. */
+export function quantizableLayers(graph: Graph): QuantizedLayer[] {
+  const index = indexGraph(graph);
+  return graph.node.flatMap((node) => asLayer(node, index) ?? []);
+}
+
 /**
- * Decides what is quantized: convolutions and matrix products with constant weights, what they read and give, and around them the pools,
- * sums and rearrangements that would otherwise force a conversion. The graph's outputs stay float where their producer can give that.
+ * Decides what else is quantized around the layers that are: what they read and give, and the pools, sums and rearrangements that would otherwise
+ * force a conversion. The graph's outputs stay float where their producer can give that.
  */
-export function planQuantization(graph: Graph): QuantizationPlan {
+export function planQuantization(graph: Graph, layers: QuantizedLayer[]): QuantizationPlan {
   const index = indexGraph(graph);
   const outputs = new Set(graph.output.map(({ name }) => name));
-  const layers = graph.node.flatMap((node) => asLayer(node, index) ?? []);
   const layerNodes = new Set(layers.map(({ node }) => node));
   const marked = new Set<string>();
   const markResult = (node: Node) => {

@@ -6,15 +6,28 @@ export interface WeightScheme {
   bits: number;
   /** `symmetric`: zero point 0. `affine`: Q(x) = round(a x + b) with a zero point of its own. */
   scheme: "symmetric" | "affine";
-  /** One scale for the tensor, or one for each output channel. */
-  granularity: "tensor" | "channel";
+  /** One scale for the tensor, one for each output channel, or one for every `blockSize` inputs of each output channel. */
+  granularity: "tensor" | "channel" | "block";
+  blockSize?: number;
+}
+
+/** A kernel as a matrix: its output channels are the first axis (Conv) or the last (Gemm, MatMul), everything else its inputs. */
+export interface WeightLayout {
+  channels: number;
+  axis: "first" | "last";
 }
 
 export interface QuantizedWeights {
   values: Int8Array;
-  /** One of each, or one a channel. */
+  /**
+   * One of each; or one a channel; or one a block, in the order of the kernel: [channels, blocks] where the channels are its first axis,
+   * [blocks, channels] where they are its last.
+   */
   scales: Float32Array;
   zeroPoints: Int8Array;
+  /** Which of the scales each value has. */
+  groups: Int32Array;
+  bits: number;
   /** 10 log10(sum w² / sum (w - ŵ)²) in decibels; infinite where nothing is lost. */
   signalToNoise: number;
 }
@@ -70,51 +83,95 @@ function quantizeWeight(value: number, params: QuantParams, { bits, scheme }: We
   return bits === 1 && scheme === "symmetric" ? Math.sign(value) : quantize(value, params);
 }
 
-/** The positions of a channel's weights, its axis being the first or the last of a row-major tensor. */
-function positions(length: number, channels: number, channel: number, axis: "first" | "last"): number[] {
-  const each = length / channels;
-  return Array.from({ length: each }, (_none, at) =>
-    axis === "first" ? channel * each + at : at * channels + channel,
-  );
+/** For each element of a kernel its input, 0 to K - 1, and its output channel. */
+export function matrixPlace(
+  at: number,
+  length: number,
+  { channels, axis }: WeightLayout,
+): [input: number, channel: number] {
+  const inputs = length / channels;
+  return axis === "first" ? [at % inputs, Math.floor(at / inputs)] : [Math.floor(at / channels), at % channels];
+}
+
+/** Which scale each element of a kernel has. */
+function groupsOf(length: number, layout: WeightLayout, { granularity, blockSize = 32 }: WeightScheme): Int32Array {
+  const { channels, axis } = layout;
+  const blocks = Math.ceil(length / channels / blockSize);
+  return Int32Array.from({ length }, (_none, at) => {
+    const [input, channel] = matrixPlace(at, length, layout);
+    if (granularity === "tensor") return 0;
+    if (granularity === "channel") return channel;
+    const block = Math.floor(input / blockSize);
+    return axis === "first" ? channel * blocks + block : block * channels + channel;
+  });
+}
+
+/** The positions of each group's elements. */
+function membersOf(groups: Int32Array): number[][] {
+  const members: number[][] = [];
+  for (const [at, group] of groups.entries()) (members[group] ??= []).push(at);
+  return members;
+}
+
+function signalToNoise(data: Float32Array, quantized: Omit<QuantizedWeights, "signalToNoise">): number {
+  let [signal, noise] = [0, 0];
+  for (const [at, value] of dequantizeWeights(quantized).entries()) {
+    const weight = data[at] ?? 0;
+    signal += weight ** 2;
+    noise += (weight - value) ** 2;
+  }
+  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
+}
+
+/** The float32 values that quantized weights stand for. */
+export function dequantizeWeights({
+  values,
+  groups,
+  scales,
+  zeroPoints,
+}: Omit<QuantizedWeights, "signalToNoise">): Float32Array {
+  return Float32Array.from(values, (value, at) => {
+    const group = groups[at] ?? 0;
+    return Math.fround((scales[group] ?? 0) * (value - (zeroPoints[group] ?? 0)));
+  });
+}
+
+/** The same scales and zero points with the values rounded another way. @param data the float weights */
+export function withValues(data: Float32Array, quantized: QuantizedWeights, values: Int8Array): QuantizedWeights {
+  const changed = { ...quantized, values };
+  return { ...changed, signalToNoise: signalToNoise(data, changed) };
 }
 
 /**
  * Quantizes a kernel to int8 with at most `bits` bits. Zeros stay exactly zero.
- * @param layout the number of output channels, and whether they are the kernel's first axis (Conv) or its last (Gemm, MatMul)
- * @param minScales for each channel the least scale with which its bias still fits into int32
+ * @param minScales for each channel the least scale with which its bias still fits into int32; not for blocks
  */
 export function quantizeWeights(
   data: Float32Array,
-  layout: { channels: number; axis: "first" | "last" },
+  layout: WeightLayout,
   scheme: WeightScheme,
   minScales: readonly number[] = [],
 ): QuantizedWeights {
   const values = new Int8Array(data.length);
-  const perChannel = scheme.granularity === "channel";
-  const groups = perChannel
-    ? Array.from({ length: layout.channels }, (_none, c) => positions(data.length, layout.channels, c, layout.axis))
-    : [positions(data.length, 1, 0, "first")];
-  const empty = perChannel && paramsOfEmptyChannel(data, scheme);
-  let [signal, noise] = [0, 0];
-  const params = groups.map((group, c) => {
-    const weights = Float32Array.from(group, (at) => data[at] ?? 0);
+  const perTensor = scheme.granularity === "tensor";
+  const groups = groupsOf(data.length, layout, scheme);
+  const empty = !perTensor && paramsOfEmptyChannel(data, scheme);
+  const params = membersOf(groups).map((members, group) => {
+    const weights = Float32Array.from(members, (at) => data[at] ?? 0);
     const chosen = empty && weights.every((value) => value === 0) ? empty : chooseParams(weights, scheme);
-    const least = perChannel ? (minScales[c] ?? 0) : Math.max(0, ...minScales);
+    const least = perTensor ? Math.max(0, ...minScales) : (minScales[group] ?? 0);
     const used = { ...chosen, scale: Math.max(chosen.scale, Math.fround(least)) };
-    for (const [at, weight] of weights.entries()) {
-      const q = quantizeWeight(weight, used, scheme);
-      values[group[at] ?? 0] = q;
-      signal += weight ** 2;
-      noise += (weight - dequantize(q, used)) ** 2;
-    }
+    for (const [at, weight] of weights.entries()) values[members[at] ?? 0] = quantizeWeight(weight, used, scheme);
     return used;
   });
-  return {
+  const quantized = {
     values,
     scales: Float32Array.from(params, (each) => each.scale),
     zeroPoints: Int8Array.from(params, (each) => each.zeroPoint),
-    signalToNoise: noise === 0 ? Infinity : 10 * Math.log10(signal / noise),
+    groups,
+    bits: scheme.bits,
   };
+  return { ...quantized, signalToNoise: signalToNoise(data, quantized) };
 }
 
 /** The bias in the accumulator's own unit, so that it is added without a conversion: round(b / (scale_x scale_w)), int32, zero point 0. */

@@ -1,0 +1,234 @@
+import { AppError } from "@whittle/contracts";
+import { describe, expect, it } from "vitest";
+import { analyse } from "../analyse.ts";
+import { exportOnnx } from "../export/export.ts";
+import { decodeModel, encodeModel } from "../proto/model.ts";
+import { tensorData } from "../proto/tensor.ts";
+import { classify } from "../runtime/classify.ts";
+import { createSession } from "../runtime/session.ts";
+import { noise, sequential, signature, smallCnn, weight } from "../test-models.ts";
+import oracle from "./fixtures/methods.json" with { type: "json" };
+import { quantizeOnnx, type QuantizeOptions } from "./quantize.ts";
+import { Quantizer } from "./quantizer.ts";
+import { checkStructure } from "./structure.ts";
+
+const calibration = { inputs: noise(32 * 128, 9), shape: [8, 8, 2] };
+
+async function logitsOf(model: Uint8Array, inputs: Float32Array, shape: readonly number[]): Promise<Float32Array> {
+  const session = await createSession(model);
+  const { logits } = await classify(session, inputs, shape, 64);
+  await session.release();
+  return logits;
+}
+
+const power = (values: Float32Array) => values.reduce((sum, value) => sum + value * value, 0);
+
+async function noiseOf(float: Uint8Array, compressed: Uint8Array, data: typeof calibration): Promise<number> {
+  const expected = await logitsOf(float, data.inputs, data.shape);
+  const found = await logitsOf(compressed, data.inputs, data.shape);
+  return power(found.map((value, at) => value - (expected[at] ?? 0))) / power(expected);
+}
+
+/** 200 inputs, 40 hidden units, 3 outputs. */
+function mlp(): Uint8Array<ArrayBuffer> {
+  return exportOnnx({
+    topology: sequential(
+      [200],
+      [
+        ["Dense", "hidden", { units: 40, activation: "relu" }],
+        ["Dense", "out", { units: 3, activation: "linear" }],
+      ],
+    ),
+    weights: {
+      "hidden/kernel": weight([200, 40], noise(8000, 1)),
+      "hidden/bias": weight([40], noise(40, 2)),
+      "out/kernel": weight([40, 3], noise(120, 3)),
+      "out/bias": weight([3], noise(3, 4)),
+    },
+    signature: signature([200], [3]),
+  });
+}
+const dense = { inputs: noise(32 * 200, 5), shape: [200] };
+
+describe("weights alone in integers", () => {
+  it.each([
+    [8, 1e-4],
+    [6, 2e-3],
+    [5, 5e-3],
+    [4, 2e-2],
+    [3, 0.1],
+    [2, 0.5],
+  ])("of %d bits take that many bits in the file and answer as float weights of those values", async (bits, most) => {
+    const float = mlp();
+    const { model, layers } = await quantizeOnnx(float, { calibration: dense, method: "weights", bits });
+    expect(layers.map(({ storedBits }) => storedBits)).toEqual([bits, bits]);
+    // 8120 weights, and what names, shapes, scales and biases take.
+    expect(model.byteLength).toBeLessThan((8120 * bits) / 8 + 4500);
+    expect(await noiseOf(float, model, dense)).toBeLessThan(most);
+    expect(analyse(model)).toMatchObject({ parameters: analyse(float).parameters, macs: analyse(float).macs });
+  });
+
+  it("run as float operators, with nothing left of the unpacking", async () => {
+    const { fused } = await quantizeOnnx(smallCnn(), { calibration, method: "weights", bits: 3 });
+    for (const operator of ["BitShift", "BitwiseAnd", "ReduceSum", "Mul", "Cast"])
+      expect(fused).not.toHaveProperty(operator);
+  });
+
+  it("of 4 bits in blocks run as MatMulNBits, and lose less than one scale a channel does", async () => {
+    const options = { calibration: dense, method: "weights", bits: 4 } as const;
+    const blocks = await quantizeOnnx(mlp(), { ...options, granularity: "block", blockSize: 32 });
+    const channels = await quantizeOnnx(mlp(), options);
+    expect(blocks.fused).toMatchObject({ MatMulNBits: 2 });
+    blocks.layers.forEach(({ signalToNoise }, at) =>
+      expect(signalToNoise).toBeGreaterThan(channels.layers[at]?.signalToNoise ?? Infinity),
+    );
+    expect(await noiseOf(mlp(), blocks.model, dense)).toBeLessThan(1e-2);
+    expect(analyse(blocks.model)).toMatchObject({ parameters: 8163, macs: 8120 });
+  });
+
+  it.each([2, 3, 5])("of %d bits in blocks, convolutions too, lose less with smaller blocks", async (bits) => {
+    const losses: number[] = [];
+    for (const blockSize of [16, 64] as const) {
+      const options = { method: "weights", bits, granularity: "block", blockSize } as const;
+      losses.push(
+        await noiseOf(smallCnn(), (await quantizeOnnx(smallCnn(), { calibration, ...options })).model, calibration),
+      );
+    }
+    expect(losses).toEqual(losses.toSorted((a, b) => a - b));
+    expect(losses[1]).toBeLessThan(1);
+  });
+
+  it("keep a zero point of their own with the affine scheme, and their zeros", async () => {
+    const pruned = smallCnn({
+      "dense/kernel": weight(
+        [64, 3],
+        noise(192).map((w) => (w < 0 ? 0 : w)),
+      ),
+    });
+    const { model } = await quantizeOnnx(pruned, { calibration, method: "weights", bits: 4, scheme: "affine" });
+    expect(await noiseOf(pruned, model, calibration)).toBeLessThan(2e-2);
+    expect(analyse(model).sparsity).toBeGreaterThanOrEqual(analyse(pruned).sparsity);
+  });
+});
+
+describe("static quantization to fewer than 8 bits", () => {
+  it.each([7, 4, 2, 1])("keeps its weights packed to %d bits and still runs with integer kernels", async (bits) => {
+    const { model, layers, fused } = await quantizeOnnx(smallCnn(), { calibration, bits });
+    expect(fused).toMatchObject({ QLinearConv: 1, QGemm: 1 });
+    expect(layers.map(({ storedBits }) => storedBits)).toEqual([bits, bits]);
+    const planes = decodeModel(model).graph.initializer.filter(({ name }) => name.endsWith("/planes"));
+    expect(planes.map((each) => tensorData(each).length)).toEqual([(72 * bits) / 8, (192 * bits) / 8]);
+    expect(analyse(model)).toMatchObject({ parameters: 271, macs: analyse(smallCnn()).macs });
+  });
+});
+
+describe("float16", () => {
+  it("halves the file and answers as float32 within float16's precision, with the same operators", async () => {
+    const { model, fused } = await quantizeOnnx(mlp(), { calibration: dense, method: "float16" });
+    expect(model.byteLength).toBeLessThan(0.55 * mlp().byteLength);
+    expect(await noiseOf(mlp(), model, dense)).toBeLessThan(1e-6);
+    expect(Object.keys(fused)).not.toContain("Cast");
+    expect(analyse(model)).toEqual(analyse(mlp()));
+  });
+});
+
+describe("dynamic quantization beside ONNX Runtime's quantize_dynamic", () => {
+  const float = Buffer.from(oracle.model, "base64");
+  const data = { inputs: Float32Array.from(oracle.inputs), shape: [40] };
+  const options = { calibration: data, method: "dynamic", reduceRange: false } as const;
+
+  it("has the same weights and scales, and the same outputs", async () => {
+    const { model, fused } = await quantizeOnnx(float, options);
+    const constants = new Map(decodeModel(model).graph.initializer.map((each) => [each.name, tensorData(each)]));
+    const scales = constants.get("hidden/w/scale") ?? [];
+    oracle.dynamic.scale.forEach((scale, at) => expect(Number(scales[at]) / scale).toBeCloseTo(1, 5));
+    expect(Array.from(constants.get("hidden/w/q") ?? [], Number)).toEqual(oracle.dynamic.weights);
+    const logits = await logitsOf(model, data.inputs, data.shape);
+    oracle.dynamic.logits.forEach((value, at) => expect(logits[at]).toBeCloseTo(value, 4));
+    expect(fused).toMatchObject({ DynamicQuantizeMatMul: 2 });
+  });
+
+  it("counts what the float model has", async () => {
+    const { parameters, macs } = analyse(float);
+    expect(analyse((await quantizeOnnx(float, options)).model)).toMatchObject({ parameters, macs });
+  });
+
+  it("takes dense layers with their biases, and weights of fewer bits", async () => {
+    const { model, fused } = await quantizeOnnx(mlp(), { calibration: dense, method: "dynamic", bits: 6 });
+    expect(fused).toMatchObject({ DynamicQuantizeMatMul: 2 });
+    expect(model.byteLength).toBeLessThan(0.3 * mlp().byteLength);
+    expect(await noiseOf(mlp(), model, dense)).toBeLessThan(1e-2);
+    expect(analyse(model)).toMatchObject({ parameters: 8163, macs: 8120 });
+  });
+
+  it("is refused for convolutions, with the reason", async () => {
+    const refused = quantizeOnnx(smallCnn(), { calibration, method: "dynamic" });
+    await expect(refused).rejects.toMatchObject({ code: "unsupported", message: expect.stringContaining("slower") });
+  });
+});
+
+describe("single layers", () => {
+  it("have bits of their own, or stay float", async () => {
+    const [conv = "", gemm = ""] = new Quantizer(smallCnn(), calibration).layers;
+    const mixed = await quantizeOnnx(smallCnn(), { calibration, layers: { [conv]: 4, [gemm]: "float" } });
+    expect(mixed.layers).toMatchObject([{ name: conv, bits: 4 }]);
+    expect(mixed.fused).toMatchObject({ QLinearConv: 1, Gemm: 1 });
+  });
+
+  it("are refused when all stay float", async () => {
+    const { layers } = await quantizeOnnx(smallCnn(), { calibration });
+    const none = Object.fromEntries(layers.map(({ name }) => [name, "float" as const]));
+    await expect(quantizeOnnx(smallCnn(), { calibration, layers: none })).rejects.toMatchObject({
+      code: "unsupported",
+    });
+  });
+});
+
+describe("settings that don't go together", () => {
+  it.each([
+    { granularity: "block" },
+    { granularity: "block", method: "dynamic" },
+    { granularity: "block", method: "weights", scheme: "affine" },
+  ] satisfies Partial<QuantizeOptions>[])("are refused: %o", async (options) => {
+    await expect(quantizeOnnx(smallCnn(), { calibration, ...options })).rejects.toMatchObject({
+      code: "invalid_request",
+      issues: [{ path: "granularity" }],
+    });
+  });
+});
+
+describe("the check of a rewritten model's structure", () => {
+  const rewritten = async () => decodeModel((await quantizeOnnx(smallCnn(), { calibration, bits: 4 })).model);
+
+  it("is content with what quantization makes", async () => {
+    const model = await rewritten();
+    expect(() => checkStructure(model)).not.toThrow();
+    expect(encodeModel(model).byteLength).toBeGreaterThan(0);
+  });
+
+  it("notices a node before what it reads, a tensor written twice, a constant of another size, an old opset, integers in a Conv", async () => {
+    const model = await rewritten();
+    const { graph } = model;
+    const [first] = graph.node;
+    const isConv = ({ opType }: { opType: string }) => opType === "Conv";
+    const broken = {
+      "not written before it": { ...graph, node: graph.node.toReversed() },
+      "written twice": { ...graph, node: [...graph.node, first!] },
+      "shape and type say": {
+        ...graph,
+        initializer: graph.initializer.map((each) => ({ ...each, dims: [...each.dims, 2] })),
+      },
+      "reads integers": {
+        ...graph,
+        node: graph.node.map((each) => (isConv(each) ? { ...each, input: ["x/q", ...each.input.slice(1)] } : each)),
+      },
+    };
+    for (const [message, changed] of Object.entries(broken)) {
+      expect(() => checkStructure({ ...model, graph: changed })).toThrow(
+        expect.objectContaining({ code: "internal", message: expect.stringContaining(message) }),
+      );
+    }
+    const old = { ...model, opsetImport: [{ domain: "", version: 17 }] };
+    expect(() => checkStructure(old)).toThrow(AppError);
+  });
+});

@@ -1,0 +1,104 @@
+import { AppError } from "@whittle/contracts";
+import type { Node, OnnxModel, Tensor } from "../proto/model.ts";
+import { intAttribute } from "../proto/node.ts";
+import { DataType, elementCount } from "../proto/tensor.ts";
+
+const elementBytes: Record<number, number> = {
+  [DataType.FLOAT]: 4,
+  [DataType.UINT8]: 1,
+  [DataType.INT8]: 1,
+  [DataType.INT32]: 4,
+  [DataType.INT64]: 8,
+  [DataType.FLOAT16]: 2,
+};
+
+/** The least opset that has each operator that quantization adds, in the form in which it is used. */
+const sinceOpset: Record<string, number> = {
+  QuantizeLinear: 13,
+  DequantizeLinear: 13,
+  DynamicQuantizeLinear: 11,
+  MatMulInteger: 10,
+  BitShift: 11,
+  BitwiseAnd: 18,
+  ReduceSum: 13,
+};
+
+/** Operators that are only defined for floats here: an integer that reaches one was not dequantized. */
+const floatOnly = new Set(["Conv", "Gemm", "MatMul", "Relu", "MatMulNBits"]);
+
+/**
+ * Checks what a model's file must hold to be ONNX: every tensor written once and before it is read, every constant of the size that its
+ * shape and type say, every operator in an opset that the model imports, and integers and floats where each belongs.
+ * @throws AppError `internal` naming the node or the tensor.
+ */
+export function checkStructure(model: OnnxModel): void {
+  const { graph } = model;
+  const types = new Map<string, number>();
+  const write = (name: string, type: number) => {
+    if (types.has(name)) fail(`${name} is written twice`);
+    types.set(name, type);
+  };
+  for (const { name, type } of graph.input) write(name, type?.tensorType?.elemType ?? DataType.FLOAT);
+  for (const constant of graph.initializer) {
+    checkSize(constant);
+    write(constant.name, constant.dataType);
+  }
+  for (const node of graph.node) {
+    checkOpset(node, model);
+    const inputs = node.input.map((name) => (name === "" ? undefined : (types.get(name) ?? fail(unread(node, name)))));
+    checkTypes(node, inputs);
+    outputTypes(node, inputs).forEach((type, at) => write(node.output[at] ?? "", type));
+  }
+  for (const { name, type } of graph.output) {
+    if (types.get(name) !== type?.tensorType?.elemType) fail(`output ${name} is not written as it is declared`);
+  }
+}
+
+function fail(message: string): never {
+  throw new AppError("internal", `The rewritten model is not valid ONNX: ${message}.`);
+}
+
+const unread = ({ opType, name }: Node, input: string) =>
+  `${opType} ${name} reads ${input}, which is not written before it`;
+
+function checkSize({ name, dims, dataType, rawData }: Tensor): void {
+  const bytes = elementCount(dims) * (elementBytes[dataType] ?? Number.NaN);
+  if (rawData && rawData.byteLength > 0 && rawData.byteLength !== bytes) {
+    fail(`${name} has ${rawData.byteLength} bytes, its shape and type say ${bytes}`);
+  }
+}
+
+function checkOpset({ opType, name, domain = "" }: Node, { opsetImport }: OnnxModel): void {
+  const imported = opsetImport.find((each) => (each.domain ?? "") === domain)?.version ?? 0;
+  const needed = domain === "" ? (sinceOpset[opType] ?? 1) : 1;
+  if (imported < needed) fail(`${opType} ${name} needs opset ${needed} of "${domain}", the model imports ${imported}`);
+}
+
+function checkTypes({ opType, name }: Node, inputs: readonly (number | undefined)[]): void {
+  const [value, scale, zero] = inputs;
+  const isFloat = (type: number | undefined) => type === undefined || type === DataType.FLOAT;
+  if (opType === "DequantizeLinear") {
+    if (isFloat(value) || !isFloat(scale)) fail(`${name} must dequantize integers with a float scale`);
+    if (zero !== undefined && zero !== value) fail(`${name} has a zero point of another type than its values`);
+  }
+  const weights = opType === "MatMulNBits" ? undefined : inputs[1];
+  if (floatOnly.has(opType) && ![value, weights].every(isFloat)) fail(`${opType} ${name} reads integers`);
+}
+
+function outputTypes(node: Node, inputs: readonly (number | undefined)[]): number[] {
+  const [first = DataType.FLOAT, second, third] = inputs;
+  switch (node.opType) {
+    case "Cast":
+      return [intAttribute(node, "to", DataType.FLOAT)];
+    case "QuantizeLinear":
+      return [third ?? DataType.UINT8];
+    case "DequantizeLinear":
+      return [second ?? DataType.FLOAT];
+    case "DynamicQuantizeLinear":
+      return [DataType.UINT8, DataType.FLOAT, DataType.UINT8];
+    case "MatMulInteger":
+      return [DataType.INT32];
+    default:
+      return node.output.map(() => first);
+  }
+}
