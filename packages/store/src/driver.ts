@@ -1,5 +1,14 @@
 import { AppError } from "@whittle/contracts";
 
+/** A key as a listing shows it. */
+export interface Entry {
+  key: string;
+  /** Bytes as they are stored. */
+  size: number;
+  /** When it was written, by the clock of the place that holds the store: milliseconds since 1970. */
+  modified: number;
+}
+
 /**
  * What a place that holds the store must be able to do. There is no overwriting: everything in the store is written once, so the one
  * promise that matters is that of two writers of a key exactly one wins and no reader ever sees a part of what it wrote.
@@ -19,6 +28,8 @@ export interface StoreDriver {
   stat(key: string): Promise<{ size: number } | undefined>;
   /** Every key that begins with `prefix`, which is empty or ends in `/`; sorted. */
   list(prefix: string): Promise<string[]>;
+  /** As {@link list}, with size and age. A key that is removed meanwhile may be left out. */
+  entries(prefix: string): Promise<Entry[]>;
   /** Removes a key; one that isn't there is no error. */
   remove(key: string): Promise<void>;
 }

@@ -43,7 +43,7 @@ describe("opening a store", () => {
     expect(await (await openStore("memory:")).models()).toEqual([]);
   });
 
-  it.each(["s3://bucket/prefix", "http://host/x", ""])("refuses the address %j", async (url) => {
+  it.each(["gs://bucket/prefix", "http://host/x", ""])("refuses the address %j", async (url) => {
     await expect(openStore(url)).rejects.toMatchObject({ code: "invalid_request" });
   });
 

@@ -7,22 +7,29 @@ import { MemoryDriver } from "./drivers/memory.ts";
 import { ArtifactStore } from "./store.ts";
 
 /**
- * Opens the store at a path, `file:///path` or `memory:` (a new one, in this process), making it when it isn't there.
+ * Opens the store at a path, `file:///path`, `s3://bucket/prefix?endpoint=…&region=…` (credentials as the AWS SDK finds them) or
+ * `memory:` (a new one, in this process), making it when it isn't there.
  * @throws AppError `invalid_request` for any other address; `unavailable` when the place can't be written to or does not keep the
  * promises of a {@link StoreDriver}.
  */
 export async function openStore(url: string): Promise<ArtifactStore> {
-  const driver = driverFor(url);
-  await probe(driver);
-  return new ArtifactStore(driver);
+  const drivers = await driversFor(url);
+  await Promise.all(drivers.map(probe));
+  return new ArtifactStore(drivers[0]);
 }
 
-function driverFor(url: string): StoreDriver {
-  if (url === "memory:") return new MemoryDriver();
-  if (url.startsWith("file://")) return new FsDriver(fileURLToPath(url));
+/** The driver of an address, and others on the same place that must keep the same promises. */
+async function driversFor(url: string): Promise<[StoreDriver, ...StoreDriver[]]> {
+  if (url.startsWith("s3:")) {
+    // Only who has a store on S3 pays for loading the SDK.
+    const { S3Driver } = await import("./drivers/s3/driver.ts");
+    return [new S3Driver(url), new S3Driver(url, { wholeBytes: 0 })];
+  }
+  if (url === "memory:") return [new MemoryDriver()];
+  if (url.startsWith("file://")) return [new FsDriver(fileURLToPath(url))];
   if (url === "" || /^[a-z][a-z0-9+.-]+:/.test(url))
-    throw new AppError("invalid_request", `the store's address "${url}" must be a path, file:///path or memory:`);
-  return new FsDriver(url);
+    throw new AppError("invalid_request", `the store's address "${url}" must be a path, file:, s3: or memory:`);
+  return [new FsDriver(url)];
 }
 
 /** Writes one key twice and refuses a place that lets the second write through: there two jobs would get one version. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { link, mkdir, open, readFile, readdir, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { AppError, toAppError } from "@whittle/contracts";
-import { checkKey, type StoreDriver } from "../driver.ts";
+import { checkKey, type Entry, type StoreDriver } from "../driver.ts";
 
 /**
  * The store in a folder, which may be a network file system shared by several hosts. A key is written to `tmp/`, flushed, and then
@@ -45,6 +45,15 @@ export class FsDriver implements StoreDriver {
       .filter((entry) => entry.isFile())
       .map((entry) => relative(this.location, join(entry.parentPath, entry.name)).split(sep).join("/"))
       .toSorted();
+  }
+
+  async entries(prefix: string): Promise<Entry[]> {
+    const found: Entry[] = [];
+    for (const key of await this.list(prefix)) {
+      const entry = await absentAs(undefined, stat(this.#path(key)));
+      if (entry !== undefined) found.push({ key, size: entry.size, modified: entry.mtimeMs });
+    }
+    return found;
   }
 
   async remove(key: string): Promise<void> {

@@ -1,31 +1,36 @@
-import { checkKey, type StoreDriver } from "../driver.ts";
+import { checkKey, type Entry, type StoreDriver } from "../driver.ts";
 
 /** Holds the store in this process, for tests and trials. */
 export class MemoryDriver implements StoreDriver {
   readonly location = "memory:";
-  readonly #entries = new Map<string, Uint8Array>();
+  readonly #entries = new Map<string, { bytes: Uint8Array; modified: number }>();
 
   async read(key: string): Promise<Uint8Array | undefined> {
     checkKey(key);
     const entry = this.#entries.get(key);
-    return entry && new Uint8Array(entry);
+    return entry && new Uint8Array(entry.bytes);
   }
 
   async create(key: string, bytes: Uint8Array): Promise<boolean> {
     checkKey(key);
     if (this.#entries.has(key)) return false;
-    this.#entries.set(key, new Uint8Array(bytes));
+    this.#entries.set(key, { bytes: new Uint8Array(bytes), modified: Date.now() });
     return true;
   }
 
   async stat(key: string): Promise<{ size: number } | undefined> {
     checkKey(key);
     const entry = this.#entries.get(key);
-    return entry && { size: entry.byteLength };
+    return entry && { size: entry.bytes.byteLength };
   }
 
   async list(prefix: string): Promise<string[]> {
     return [...this.#entries.keys()].filter((key) => key.startsWith(prefix)).toSorted();
+  }
+
+  async entries(prefix: string): Promise<Entry[]> {
+    const found = [...this.#entries].filter(([key]) => key.startsWith(prefix)).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return found.map(([key, { bytes, modified }]) => ({ key, size: bytes.byteLength, modified }));
   }
 
   async remove(key: string): Promise<void> {

@@ -59,6 +59,17 @@ export function driverTests(makeDriver: MakeDriver): void {
       expect(await driver.list("")).toEqual(expect.arrayContaining(["m/a", "mm/c", "n"]));
     });
 
+    it("lists sizes and ages", async () => {
+      const { driver } = await makeDriver();
+      for (const key of ["m/b", "m/a"]) await driver.create(key, encode(key.repeat(3)));
+      const modified = expect.toSatisfy((time: number) => Math.abs(Date.now() - time) < 600_000);
+      expect(await driver.entries("m/")).toEqual([
+        { key: "m/a", size: 9, modified },
+        { key: "m/b", size: 9, modified },
+      ]);
+      expect(await driver.entries("none/")).toEqual([]);
+    });
+
     it("removes a key, and forgives one that isn't there", async () => {
       const { driver } = await makeDriver();
       await driver.create("a", encode("x"));
