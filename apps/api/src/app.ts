@@ -14,6 +14,7 @@ import type { ApiConfig } from "./env.ts";
 import { createMetrics } from "./metrics.ts";
 import { openApiDocument } from "./openapi.ts";
 import { answerProblems, notFound, onlyJson, onlyObjects } from "./problem.ts";
+import { limitRequests } from "./rate-limit.ts";
 import { mount, type Route } from "./route.ts";
 import { datasetRoutes } from "./routes/datasets.ts";
 import { eventRoutes } from "./routes/events.ts";
@@ -73,7 +74,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
 
 function createApp(
   services: Services,
-  options: Pick<ApiOptions, "keys" | "bodyLimitBytes" | "bullBoardWritable">,
+  options: Pick<ApiOptions, "keys" | "rateLimit" | "bodyLimitBytes" | "bullBoardWritable">,
 ): Express {
   const { auth, queue, log } = services;
   const routes: Route[] = [
@@ -91,12 +92,14 @@ function createApp(
   app.use(logRequests(log), metrics.measure, securityHeaders());
   app.use(healthRouter(services));
   app.use(docsRouter(openApiDocument(routes, { secured: options.keys.length > 0 })));
+  app.use([boardPath, "/metrics", "/v1"], limitRequests(auth, options.rateLimit));
   app.use(boardPath, boardRouter(services, { writable: options.bullBoardWritable }));
-  app.get("/metrics", auth.bearer, async (_request, response) => {
+  app.get("/metrics", auth.bearer("read"), async (_request, response) => {
     response.type(metrics.contentType).send(await metrics.text());
   });
-  app.use("/v1", auth.bearer, onlyJson, express.json({ limit: options.bodyLimitBytes, strict: false }), onlyObjects);
-  mount(app, routes);
+  const json = express.json({ limit: options.bodyLimitBytes, strict: false });
+  app.use("/v1", auth.bearer("read"), onlyJson, json, onlyObjects);
+  mount(app, routes, auth);
   app.use(notFound, answerProblems(log));
   return app;
 }

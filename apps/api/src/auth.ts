@@ -1,43 +1,63 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { AppError } from "@whittle/contracts";
 import type { Request, RequestHandler } from "express";
+import { allows, type ApiKey, type Scope } from "./keys.ts";
 
 export interface Authenticator {
-  /** Who sends the request: `key:<first digits of the key's SHA-256>`, or `local` where there are no keys. */
+  /** Who sends the request: `key:<first digits of the key's SHA-256>`, `local` where there are no keys, or else undefined. */
+  known(request: Request): string | undefined;
+  /** The same, of a request that was let through. */
   actor(request: Request): string;
-  /** Lets requests with a key as Bearer through. */
-  bearer: RequestHandler;
+  /** Lets requests through whose key, sent as Bearer, has the scope. */
+  bearer(scope: Scope): RequestHandler;
   /** As `bearer`, and with a key as HTTP Basic password, which browsers ask for. */
-  basic: RequestHandler;
+  basic(scope: Scope): RequestHandler;
+}
+
+interface Known {
+  digest: Buffer;
+  scope: Scope;
 }
 
 /** Compares in constant time; without keys everybody on this machine may, but no web page through a name of its own. */
-export function createAuthenticator(keys: string[]): Authenticator {
-  const digests = keys.map(sha256);
-  const matching = (key: string | undefined): Buffer | undefined => {
+export function createAuthenticator(keys: ApiKey[]): Authenticator {
+  const digests = keys.map(({ key, scope }): Known => ({ digest: sha256(key), scope }));
+  const matching = (key: string | undefined): Known | undefined => {
     if (key === undefined) return undefined;
     const sent = sha256(key);
-    return digests.find((digest) => timingSafeEqual(digest, sent));
+    return digests.find(({ digest }) => timingSafeEqual(digest, sent));
   };
-  const open = keys.length === 0;
+  const ofBearer = (request: Request) => matching(bearerKey(request));
+  const ofEither = (request: Request) => ofBearer(request) ?? matching(basicKey(request));
+  const known = (request: Request): string | undefined => {
+    if (keys.length === 0) return "local";
+    const found = ofEither(request);
+    return found && `key:${found.digest.toString("hex").slice(0, 12)}`;
+  };
+  const guard =
+    (find: (request: Request) => Known | undefined, challenge: string, hint: string) =>
+    (scope: Scope): RequestHandler =>
+    (request, response, next) => {
+      if (keys.length === 0) return next(localOnly(request));
+      const found = find(request);
+      if (found) return next(allows(found.scope, scope) ? undefined : outOfScope(found.scope, scope));
+      response.set("WWW-Authenticate", challenge);
+      next(new AppError("unauthenticated", hint));
+    };
+  return {
+    known,
+    actor: (request) => known(request) ?? "unknown",
+    bearer: guard(ofBearer, "Bearer", "send one of the API's keys: Authorization: Bearer <key>"),
+    basic: guard(
+      ofEither,
+      'Basic realm="Whittle", charset="UTF-8"',
+      "give any user name, and one of the API's keys as password",
+    ),
+  };
+}
 
-  const actor = (request: Request): string => {
-    const digest = matching(bearerKey(request)) ?? matching(basicKey(request));
-    return digest ? `key:${digest.toString("hex").slice(0, 12)}` : "local";
-  };
-  const bearer: RequestHandler = (request, response, next) => {
-    if (open) return next(localOnly(request));
-    if (matching(bearerKey(request))) return next();
-    response.set("WWW-Authenticate", "Bearer");
-    next(new AppError("unauthenticated", "send one of the API's keys: Authorization: Bearer <key>"));
-  };
-  const basic: RequestHandler = (request, response, next) => {
-    if (open) return next(localOnly(request));
-    if (matching(bearerKey(request)) || matching(basicKey(request))) return next();
-    response.set("WWW-Authenticate", 'Basic realm="Whittle", charset="UTF-8"');
-    next(new AppError("unauthenticated", "give any user name, and one of the API's keys as password"));
-  };
-  return { actor, bearer, basic };
+function outOfScope(has: Scope, needed: Scope): AppError {
+  return new AppError("forbidden", `the key's scope is ${has}; this needs ${needed}`);
 }
 
 /** A page of another site can point its own host name to 127.0.0.1 (DNS rebinding), but then sends that name. */

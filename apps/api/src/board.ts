@@ -15,7 +15,7 @@ export function boardRouter({ queue, auth }: Services, options: { writable: bool
     options: { uiConfig: { boardTitle: "Whittle" } },
   });
   const router = Router();
-  router.use(auth.basic, async (_request, _response, next) => {
+  router.use(auth.basic("admin"), async (_request, _response, next) => {
     await queue.ping();
     next();
   });

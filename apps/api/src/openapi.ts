@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Route } from "./route.ts";
+import { scopeOf, type Route } from "./route.ts";
 import { components } from "./schemas.ts";
 
 type Json = Record<string, unknown>;
@@ -38,7 +38,7 @@ function operation(route: Route): Json {
     operationId: operationId(route),
     tags: [tag],
     summary,
-    ...(description !== undefined && { description }),
+    description: [description, `Needs a key of scope ${scopeOf(route)}.`].filter(Boolean).join(" "),
     parameters: [...pathParameters(path), ...queryParameters(query), ...headerParameters(route.headers)],
     ...(schema && {
       requestBody: {

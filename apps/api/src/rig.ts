@@ -62,6 +62,7 @@ export class Rig {
       prefix: this.prefix,
       store: join(this.dir, this.prefix),
       keys: [],
+      rateLimit: 0,
       bullBoardWritable: false,
       bodyLimitBytes: 10_000,
       logLevel: "silent",

@@ -1,6 +1,8 @@
 import { parse } from "@whittle/contracts";
 import type { Request, Response, Router } from "express";
 import type { z } from "zod";
+import type { Authenticator } from "./auth.ts";
+import type { Scope } from "./keys.ts";
 
 interface Described {
   method: "get" | "post" | "put";
@@ -9,6 +11,8 @@ interface Described {
   tag: string;
   summary: string;
   description?: string;
+  /** What a key must be allowed to; by default to read for a GET, to submit for anything else. */
+  scope?: Scope;
   /** Names of headers that it reads, with what they are for. */
   headers?: Record<string, string>;
   /** Status of a good answer; 200 when it is not said. */
@@ -47,7 +51,7 @@ export function route({ handle, ...described }: Described & { handle: Handle<Exc
 /** Declares an operation that takes a query or a body, which reaches `handle` parsed. */
 export function routeWith<S extends z.ZodType>(
   schema: S,
-  { handle, ...described }: Described & { handle: Handle<Exchange & { input: z.output<S> }> },
+  { handle, ...described }: Described & { example?: unknown; handle: Handle<Exchange & { input: z.output<S> }> },
 ): Route {
   const run = async (request: Request, response: Response): Promise<void> => {
     const [given, what] = described.method === "get" ? [request.query, "the query"] : [request.body ?? {}, "the body"];
@@ -66,6 +70,10 @@ export function param(request: Request, name: string): string {
   return typeof value === "string" ? value : "";
 }
 
-export function mount(router: Router, routes: Route[]): void {
-  for (const { method, path, run } of routes) router[method](path, run);
+export function mount(router: Router, routes: Route[], auth: Authenticator): void {
+  for (const each of routes) router[each.method](each.path, auth.bearer(scopeOf(each)), each.run);
+}
+
+export function scopeOf({ scope, method }: Pick<Route, "scope" | "method">): Scope {
+  return scope ?? (method === "get" ? "read" : "submit");
 }

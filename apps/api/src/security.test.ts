@@ -5,6 +5,8 @@ import { useRig, type Answer } from "./rig.ts";
 
 const rig = useRig();
 const key = "0123456789abcdef0123";
+const admin = { key, scope: "admin" } as const;
+const other = { key: "another-key-of-mine", scope: "admin" } as const;
 
 /** As fetch, but may send any Host header. */
 function statusFor(url: string, host: string): Promise<number | undefined> {
@@ -35,7 +37,7 @@ describe("without keys", () => {
 
 describe("with keys", () => {
   it("everything but health and docs asks for one", async () => {
-    const { url } = await rig.startReady({ keys: ["another-key-of-mine", key] });
+    const { url } = await rig.startReady({ keys: [other, admin] });
     const status = async (path: string, authorization?: string): Promise<number> =>
       (await fetch(url + path, { headers: { ...(authorization !== undefined && { authorization }) } })).status;
     for (const path of ["/v1/jobs", "/v1/models", "/metrics", "/admin/queues"]) {
@@ -47,7 +49,7 @@ describe("with keys", () => {
   });
 
   it("Bull Board takes one as HTTP Basic password, the API does not", async () => {
-    const { url } = await rig.startReady({ keys: [key] });
+    const { url } = await rig.startReady({ keys: [admin] });
     const headers = { authorization: `Basic ${Buffer.from(`anyone:${key}`).toString("base64")}` };
     expect((await fetch(`${url}/admin/queues`, { headers })).status).toBe(200);
     expect((await fetch(`${url}/v1/jobs`, { headers })).status).toBe(401);
@@ -56,7 +58,7 @@ describe("with keys", () => {
   });
 
   it("idempotency keys are apart for each key", async () => {
-    const { url } = await rig.startReady({ keys: [key, "another-key-of-mine"] });
+    const { url } = await rig.startReady({ keys: [admin, other] });
     const submit = async (sent: string): Promise<unknown> => {
       const headers = { authorization: `Bearer ${sent}`, "idempotency-key": "k" };
       return (await fetch(`${url}/v1/jobs/make`, { method: "POST", headers })).json();
@@ -67,7 +69,61 @@ describe("with keys", () => {
 
   it("short keys are refused by name", () => {
     expect(() => readConfig({ WHITTLE_API_KEYS: "abc" })).toThrow("WHITTLE_API_KEYS.0: a key must have at least 16");
-    expect(readConfig({ WHITTLE_API_KEYS: ` ${key} , ` }).keys).toEqual([key]);
+    expect(readConfig({ WHITTLE_API_KEYS: ` ${key} , ` }).keys).toEqual([admin]);
+  });
+
+  it("each may do what its scope says", async () => {
+    const { keys } = readConfig({
+      WHITTLE_API_KEYS: "reader-0123456789:read,submitter-0123456789:submit,admin-0123456789",
+    });
+    const { url } = await rig.startReady({ keys });
+    const status = async (scope: string, path: string, method = "GET"): Promise<number> =>
+      (await fetch(url + path, { method, headers: { authorization: `Bearer ${scope}-0123456789` } })).status;
+    expect(await Promise.all(["reader", "submitter", "admin"].map((who) => status(who, "/v1/jobs")))).toEqual([
+      200, 200, 200,
+    ]);
+    expect(await status("reader", "/v1/jobs/make", "POST")).toBe(403);
+    expect(await status("submitter", "/v1/jobs/make", "POST")).toBe(202);
+    expect(await status("submitter", "/admin/queues")).toBe(403);
+    expect(await status("admin", "/admin/queues")).toBe(200);
+    const refused = await fetch(`${url}/v1/jobs/make`, {
+      method: "POST",
+      headers: { authorization: "Bearer reader-0123456789" },
+    });
+    expect(await refused.json()).toMatchObject({ detail: "the key's scope is read; this needs submit" });
+  });
+
+  it("a scope that is none is refused by name", () => {
+    expect(() => readConfig({ WHITTLE_API_KEYS: `${key}:root` })).toThrow("must be one of read, submit, admin");
+  });
+});
+
+describe("the rate limit", () => {
+  it("is each key's own, and says when to come back", async () => {
+    const { url } = await rig.start({ keys: [admin, other], rateLimit: 5 });
+    const ask = (sent: string) => fetch(`${url}/v1/kinds`, { headers: { authorization: `Bearer ${sent}` } });
+    for (let sent = 0; sent < 5; sent++) expect((await ask(key)).status).toBe(200);
+    const refused = await ask(key);
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(await refused.json()).toMatchObject({ code: "rate_limited" });
+    expect((await ask(other.key)).status).toBe(200);
+  });
+
+  it("lets nobody guess keys", async () => {
+    const { url } = await rig.start({ keys: [admin], rateLimit: 1000 });
+    const guess = async (at: number): Promise<number> =>
+      (await fetch(`${url}/v1/kinds`, { headers: { authorization: `Bearer guess-number-${at}-of-many` } })).status;
+    const answers = [];
+    for (let at = 0; at < 61; at++) answers.push(await guess(at));
+    expect(answers).toEqual([...Array.from({ length: 60 }, () => 401), 429]);
+    const headers = { authorization: `Bearer ${key}` };
+    expect((await fetch(`${url}/v1/kinds`, { headers })).status).toBe(200);
+  });
+
+  it("leaves health alone", async () => {
+    const { url } = await rig.start({ rateLimit: 1 });
+    for (let sent = 0; sent < 3; sent++) expect((await fetch(`${url}/healthz`)).status).toBe(200);
   });
 });
 

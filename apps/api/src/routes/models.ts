@@ -111,6 +111,7 @@ function aliasRoute({ store, auth }: Services): Route {
     path: "/v1/models/:name/aliases/:alias",
     tag,
     summary: "Move an alias to a version",
+    example: { version: 2, generation: 1 },
     answer: aliasRecord,
     handle: ({ input: { version, generation }, request }) =>
       store.setAlias(param(request, "name"), param(request, "alias"), version, {

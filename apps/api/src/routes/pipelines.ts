@@ -7,6 +7,19 @@ import type { Services } from "../services.ts";
 
 const tag = "pipelines";
 
+const example = {
+  steps: [
+    { step: "teacher", kind: "train", params: { family: "cnn", dataset: "fashion-mnist" } },
+    { step: "student", kind: "distill", params: { teacher: "$teacher", family: "mlp" } },
+    {
+      step: "small",
+      kind: "quantize",
+      params: { model: "$student" },
+      output: { name: "fashion-student", alias: "prod" },
+    },
+  ],
+};
+
 export function pipelineRoutes({ queue, store, catalog, auth }: Services): Route[] {
   return [
     routeWith(pipelineRequest.strict(), {
@@ -17,6 +30,7 @@ export function pipelineRoutes({ queue, store, catalog, auth }: Services): Route
       description: "A parameter that names a model may be `$step`, the model that the step of that name makes.",
       headers: idempotencyHeader,
       status: 202,
+      example,
       answer: pipelineView,
       handle: async ({ input, request, response }) => {
         await checkModels(

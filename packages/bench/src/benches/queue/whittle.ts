@@ -18,7 +18,7 @@ export async function throughTheApi(redisUrl: string, folder: string, concurrenc
   const env = { REDIS_URL: redisUrl, WHITTLE_STORE: path.join(folder, "store"), WHITTLE_API_PORT: String(port) };
   const api = spawn(process.execPath, ["--import", "tsx", "apps/api/src/main.ts"], {
     cwd: root,
-    env: { ...process.env, ...env, WHITTLE_API_HOST: "127.0.0.1" },
+    env: { ...process.env, ...env, WHITTLE_API_HOST: "127.0.0.1", WHITTLE_RATE_LIMIT: "0" },
     stdio: "ignore",
   });
   const exited = once(api, "exit");

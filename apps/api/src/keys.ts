@@ -1,0 +1,41 @@
+import { z } from "zod";
+
+/** What a key may do; each scope may do what those before it may. */
+const scopes = ["read", "submit", "admin"] as const;
+
+/** `read`: look. `submit`: also submit, cancel and retry jobs, and move aliases. `admin`: also what is about everybody's jobs. */
+export type Scope = (typeof scopes)[number];
+
+export interface ApiKey {
+  key: string;
+  scope: Scope;
+}
+
+const minLength = 16;
+
+/** `<key>`, which may do everything, or `<key>:<scope>`. */
+const apiKey = z.string().transform((text, context): ApiKey => {
+  const at = text.lastIndexOf(":");
+  const [key, name] = at < 0 ? [text, "admin"] : [text.slice(0, at), text.slice(at + 1)];
+  const scope = scopes.find((each) => each === name);
+  if (key.length < minLength) context.addIssue(`a key must have at least ${minLength} characters`);
+  if (!scope) context.addIssue("a key's scope, after the colon, must be one of read, submit, admin");
+  return { key, scope: scope ?? "read" };
+});
+
+/** Keys as a list separated by commas. */
+export const apiKeys = z
+  .string()
+  .default("")
+  .transform((text) =>
+    text
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== ""),
+  )
+  .pipe(z.array(apiKey));
+
+/** Whether a key of the scope `has` may do what needs the scope `needed`. */
+export function allows(has: Scope, needed: Scope): boolean {
+  return scopes.indexOf(has) >= scopes.indexOf(needed);
+}
