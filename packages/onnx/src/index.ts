@@ -1,4 +1,5 @@
 export { exportOnnx, type ExportOptions } from "./export/export.ts";
+export { inOrder, readTopology, type LayerCall, type Topology } from "./export/topology.ts";
 export { analyse, type ModelAnalysis } from "./analyse.ts";
 export { quantizeOnnx, type QuantizeOptions } from "./quantize/quantize.ts";
 export { Quantizer, type LayerReport, type QuantizedModel, type QuantizerOptions } from "./quantize/quantizer.ts";
