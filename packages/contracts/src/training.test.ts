@@ -6,6 +6,7 @@ describe("trainingSettings", () => {
     expect(parse(trainingSettings, {}, "Settings")).toEqual({
       epochs: 5,
       batchSize: 128,
+      accumulate: 1,
       optimizer: { type: "adam", learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
       schedule: { type: "constant", warmupEpochs: 0 },
       clip: {},
@@ -28,6 +29,14 @@ describe("trainingSettings", () => {
     [{ schedule: { type: "step", factor: 2 } }, "schedule.factor", "at most 1"],
     [{ optimizer: { type: "sgd", momentum: 0.9 } }, "optimizer", 'Unrecognized key: "momentum"'],
     [{ clip: { value: 0 } }, "clip.value", "greater than 0"],
+    [{ schedule: { type: "one-cycle", warmupShare: 1 } }, "schedule.warmupShare", "at most 0.9"],
+    [{ schedule: { type: "one-cycle", divFactor: 0.5 } }, "schedule.divFactor", "at least 1"],
+    [{ accumulate: 0 }, "accumulate", "at least 1"],
+    [{ ema: { decay: 1 } }, "ema.decay", "below 1"],
+    [{ augment: { flip: "diagonal" } }, "augment.flip", "horizontal, vertical or both"],
+    [{ augment: { shift: 0.5 } }, "augment.shift", "expected int"],
+    [{ augment: { cutout: 0 } }, "augment.cutout", "at least 1"],
+    [{ augment: { noise: -1 } }, "augment.noise", "greater than 0"],
     [{ seed: 2 ** 31 }, "seed", "at most 2147483647"],
   ])("refuses %j and says where and why", (value, path, message) => {
     const issue = { path, message: expect.stringContaining(message) };

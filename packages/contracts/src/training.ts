@@ -7,7 +7,7 @@ const positive = (max: number, what: string) =>
 const decay = (name: string) => z.number().min(0, `${name} must be at least 0`).lt(1, `${name} must be below 1`);
 
 const learningRate = positive(10, "learningRate").meta({
-  description: "Step size at the start; the schedule multiplies it.",
+  description: "Step size; the schedule multiplies it. With one-cycle the largest that is reached.",
 });
 
 const sgd = z.strictObject({
@@ -54,6 +54,9 @@ const warmupEpochs = z
   .default(0)
   .meta({ description: "The rate rises in a line from near 0 over this many epochs (fractions allowed)." });
 
+const factorOf = (name: string) =>
+  z.number().min(1, `${name} must be at least 1`).max(1e9, `${name} must be at most 1000000000`);
+
 /** How the learning rate changes over the training. */
 export const schedule = z.discriminatedUnion(
   "type",
@@ -75,8 +78,23 @@ export const schedule = z.discriminatedUnion(
         .default(0)
         .meta({ description: "Share of the rate that is left at the end." }),
     }),
+    z.strictObject({
+      type: z.literal("one-cycle"),
+      warmupShare: z
+        .number()
+        .min(0, "warmupShare must be at least 0")
+        .max(0.9, "warmupShare must be at most 0.9")
+        .default(0.3)
+        .meta({ description: "Share of all steps in which the rate rises, along half a cosine." }),
+      divFactor: factorOf("divFactor").default(25).meta({
+        description: "The rate begins at learningRate / divFactor.",
+      }),
+      finalDivFactor: factorOf("finalDivFactor").default(10_000).meta({
+        description: "It ends, along half a cosine, at its first value / finalDivFactor.",
+      }),
+    }),
   ],
-  { error: "type must be one of constant, step, cosine" },
+  { error: "type must be one of constant, step, cosine, one-cycle" },
 );
 
 /** Limits on the gradients; where both are given, `value` is applied first. */
@@ -102,6 +120,29 @@ export const earlyStopping = z.strictObject({
     .meta({ description: "An improvement must be larger than this." }),
 });
 
+/** The moving average of the weights that Keras' optimizers keep with `use_ema`. */
+export const ema = z.strictObject({
+  decay: decay("decay").default(0.99).meta({ description: "Share of the average that is kept at every step." }),
+});
+
+const pixels = (name: string) =>
+  z.int().min(1, `${name} must be at least 1`).max(256, `${name} must be at most 256`).optional();
+
+/** Random changes of the training images, drawn anew for every sample at every step. */
+export const augment = z.strictObject({
+  flip: z
+    .enum(["horizontal", "vertical", "both"], { error: "flip must be horizontal, vertical or both" })
+    .optional()
+    .meta({ description: "Mirrors every second image on average; with both, each way by itself." }),
+  shift: pixels("shift").meta({
+    description: "Moves each image by up to this many pixels along each axis; what comes in is 0.",
+  }),
+  cutout: pixels("cutout").meta({ description: "Side of a square in each image that is set to 0 (pixels)." }),
+  noise: positive(100, "noise")
+    .optional()
+    .meta({ description: "Standard deviation of normal noise, in the units that the model sees." }),
+});
+
 /** Everything about a training but the model, the data and the loss. Job kinds that train spread `trainingSettings.shape`. */
 export const trainingSettings = z.strictObject({
   epochs: z
@@ -115,12 +156,27 @@ export const trainingSettings = z.strictObject({
     .min(1, "batchSize must be at least 1")
     .max(65_536, "batchSize must be at most 65536")
     .default(128)
-    .meta({ description: "Samples of one step." }),
+    .meta({ description: "Samples that are computed at once; of one step, unless `accumulate` is above 1." }),
+  accumulate: z
+    .int()
+    .min(1, "accumulate must be at least 1")
+    .max(1024, "accumulate must be at most 1024")
+    .default(1)
+    .meta({
+      description: "Batches whose gradients make one step together: as a batch so much larger, in the memory of one.",
+    }),
   optimizer: optimizer.prefault({ type: "adam" }).meta({ description: "How the weights follow the gradients." }),
   schedule: schedule
     .prefault({ type: "constant" })
     .meta({ description: "How the learning rate changes over the training." }),
   clip: clip.default({}).meta({ description: "Limits on the gradients; none unless given." }),
+  ema: ema.optional().meta({
+    description:
+      "Judge each epoch by, and end with, a moving average of the weights. Left out: the weights themselves.",
+  }),
+  augment: augment.optional().meta({
+    description: "Random changes of the training images; never of those that judge the epochs. Left out: none.",
+  }),
   validationSplit: z
     .number()
     .min(0, "validationSplit must be at least 0")
@@ -143,12 +199,14 @@ export const trainingSettings = z.strictObject({
     .max(2_147_483_647, "seed must be at most 2147483647")
     .default(1)
     .meta({
-      description: "Fixes the first weights, the order of the batches and the dropout.",
+      description: "Fixes the first weights, the order of the batches, the dropout and the changes of the images.",
     }),
 });
 
 export type Optimizer = z.infer<typeof optimizer>;
 export type Schedule = z.infer<typeof schedule>;
 export type Clip = z.infer<typeof clip>;
+export type Ema = z.infer<typeof ema>;
+export type Augment = z.infer<typeof augment>;
 export type EarlyStopping = z.infer<typeof earlyStopping>;
 export type TrainingSettings = z.infer<typeof trainingSettings>;

@@ -14,7 +14,8 @@ export function handleOf(backend: NativeBackend, tensor: tf.TensorInfo): number 
 
 /** A tensor with the same values behind a handle of its own. The values are shared, not copied. */
 export function aliasOf(backend: NativeBackend, tensor: tf.Tensor): tf.Tensor {
-  const attrs = [{ name: "T", type: backend.binding.TF_ATTR_TYPE, value: backend.getDTypeInteger(tensor.dtype) }];
+  const { dtype } = backend.tensorMap.get(tensor.dataId);
+  const attrs = [{ name: "T", type: backend.binding.TF_ATTR_TYPE, value: dtype }];
   const [metadata] = backend.binding.executeOp("Identity", attrs, [handleOf(backend, tensor)], 1);
   if (!metadata) throw new Error("Identity gave nothing");
   return backend.createOutputTensor(metadata);

@@ -24,7 +24,12 @@ export interface OpAttr {
 export interface NativeBinding {
   readonly TF_Version: string;
   readonly TF_ATTR_TYPE: number;
+  readonly TF_ATTR_BOOL: number;
+  readonly TF_ATTR_FLOAT: number;
+  readonly TF_ATTR_STRING: number;
+  readonly TF_FLOAT: number;
   readonly TF_INT32: number;
+  readonly TF_UINT8: number;
   createTensor(shape: number[], dtype: number, buffer: ArrayLike<unknown>): number;
   deleteTensor(id: number): void;
   tensorDataSync(id: number): tf.TypedArray | Uint8Array[];

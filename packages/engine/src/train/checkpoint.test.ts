@@ -29,7 +29,7 @@ describe("fileCheckpoint", () => {
     const loaded = await hooks.load();
     expect(loaded).toMatchObject({ epoch: 2, batch: 0, step: 8 });
     expect(loaded?.weights["hidden/kernel"]).toEqual({ shape: [2, 8], data: expect.any(Float32Array) });
-    expect(Object.keys(loaded?.slots ?? {})).toContain("logits/bias/square");
+    expect(Object.keys(loaded?.state ?? {})).toContain("logits/bias/square");
     expect(await readdir(join(folder, "job"))).toEqual(["checkpoint"]);
   });
 

@@ -21,8 +21,8 @@ export interface Checkpoint {
   epochSeconds: number;
   totals: Totals;
   weights: ModelWeights;
-  /** What the optimizer remembers. */
-  slots: ModelWeights;
+  /** What the optimizer remembers, the averages, the variables of the loss, and masks that may change. */
+  state: ModelWeights;
   progress: Progress;
   bestWeights?: ModelWeights;
   history: EpochPoint[];
@@ -32,7 +32,7 @@ export interface CheckpointHooks {
   /** The checkpoint to go on from, if there is one. */
   load(): Promise<Checkpoint | undefined>;
   save(checkpoint: Checkpoint): Promise<void>;
-  /** Told why a loaded checkpoint does not fit the model or the optimizer: the training then starts over. Left out: it is an error. */
+  /** Told why a loaded checkpoint does not fit the model or the settings: the training then starts over. Left out: it is an error. */
   refused?(error: AppError): void;
   /** Saved at the end of every epoch, when the training is aborted, and otherwise this often; 30 by default. */
   everySeconds?: number;

@@ -1,18 +1,9 @@
 import { AppError } from "@whittle/contracts";
-import { nativeBackend } from "../runtime/native.ts";
 import { tf } from "../tf.ts";
+import { stream, uniform } from "./stateless.ts";
 
 /** Layers of tfjs that draw random numbers which a seed does not fix from step to step. */
 const unseeded = new Set(["GaussianNoise", "GaussianDropout", "AlphaDropout", "SpatialDropout1D"]);
-
-/** TensorFlow's numbers for an attribute that is a type, and for float and int32. */
-const [typeAttribute, float, int32] = [4, 1, 3];
-
-const uniformTypes = [
-  { name: "dtype", type: typeAttribute, value: float },
-  { name: "T", type: typeAttribute, value: int32 },
-  { name: "Tseed", type: typeAttribute, value: int32 },
-];
 
 /** Dropout whose masks follow from a seed, while it is in place. */
 export interface SeededDropout {
@@ -34,7 +25,7 @@ export function seedDropout(model: tf.LayersModel): SeededDropout {
     layer.call = (inputs, kwargs) => {
       const x = Array.isArray(inputs) ? inputs[0] : inputs;
       if (!x || !kwargs["training"] || !current) return inputs;
-      return dropout(x, layer.rate, maskShape(x, layer.noiseShape), tf.add(current, tf.tensor1d([index, 0], "int32")));
+      return dropout(x, layer.rate, maskShape(x, layer.noiseShape), stream(current, index));
     };
   }
   return {
@@ -50,16 +41,6 @@ function dropout(x: tf.Tensor, rate: number, shape: number[], seed: tf.Tensor): 
   const keep = 1 - rate;
   const mask = tf.floor(tf.add(uniform(shape, seed), keep));
   return tf.mul(x, tf.div(mask, keep));
-}
-
-/** Numbers in [0, 1) that follow from an int32 [2] seed alone. */
-function uniform(shape: number[], seed: tf.Tensor): tf.Tensor {
-  const native = nativeBackend();
-  if (!native) return tf.randomUniform(shape, 0, 1, "float32", seed.dataSync().join(":"));
-  const inputs = native.getInputTensorIds([tf.tensor1d(shape, "int32"), seed]);
-  const [output] = native.binding.executeOp("StatelessRandomUniform", uniformTypes, inputs, 1);
-  if (!output) throw new AppError("internal", "StatelessRandomUniform gave no output");
-  return native.createOutputTensor(output);
 }
 
 interface DropoutLayer extends tf.layers.Layer {

@@ -2,6 +2,7 @@ import { AppError } from "@whittle/contracts";
 import { tf } from "../tf.ts";
 import { countCorrect, crossEntropy } from "./loss.ts";
 import { createPace, throwIfAborted } from "./pace.ts";
+import { countOf, rows, type Inputs } from "./raw.ts";
 import { Tally } from "./tally.ts";
 
 /** Samples in one call where memory and speed are of no concern to the caller. */
@@ -19,7 +20,7 @@ export interface Evaluation {
  * What the model gives for x [n, ...], computed in batches: [n, classes].
  * @throws AppError `invalid_request` when x is empty.
  */
-export function predict(model: tf.LayersModel, x: tf.Tensor, batchSize = defaultBatch): tf.Tensor {
+export function predict(model: tf.LayersModel, x: Inputs, batchSize = defaultBatch): tf.Tensor {
   return tf.tidy(() => {
     const parts = ranges(sampleCount(x), batchSize).map(([begin, size]) =>
       tf.tidy(() => infer(model, rows(x, begin, size))),
@@ -31,7 +32,7 @@ export function predict(model: tf.LayersModel, x: tf.Tensor, batchSize = default
 /** Loss and accuracy on samples with class indices; lets the event loop run in between. @throws AppError `cancelled`. */
 export async function evaluate(
   model: tf.LayersModel,
-  x: tf.Tensor,
+  x: Inputs,
   y: tf.Tensor,
   options: { batchSize?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<Evaluation> {
@@ -41,7 +42,7 @@ export async function evaluate(
     for (const [begin, size] of ranges(sampleCount(x), options.batchSize ?? defaultBatch)) {
       throwIfAborted(options.signal, "Evaluation");
       tally.add(
-        tf.tidy(() => evaluateBatch(model, rows(x, begin, size), rows(y, begin, size))),
+        tf.tidy(() => evaluateBatch(model, rows(x, begin, size), tf.slice(y, begin, size))),
         size,
       );
       if (pace.due()) await pace.rest();
@@ -60,7 +61,7 @@ function evaluateBatch(
 ): { loss: tf.Scalar; correct: tf.Scalar } {
   const logits = infer(model, x);
   const y: tf.Tensor1D = tf.reshape(labels, [labels.size]);
-  return { loss: crossEntropy({ x, y, indices: y }, logits), correct: countCorrect(y, logits) };
+  return { loss: crossEntropy({ y }, logits), correct: countCorrect(y, logits) };
 }
 
 function infer(model: tf.LayersModel, x: tf.Tensor): tf.Tensor {
@@ -69,8 +70,8 @@ function infer(model: tf.LayersModel, x: tf.Tensor): tf.Tensor {
   throw new AppError("unsupported", "Only models with one output can be evaluated");
 }
 
-function sampleCount(x: tf.Tensor): number {
-  const count = x.shape[0] ?? 0;
+function sampleCount(x: Inputs): number {
+  const count = countOf(x);
   if (count === 0) throw new AppError("invalid_request", "x must have at least one sample");
   return count;
 }
@@ -80,9 +81,4 @@ function ranges(count: number, size: number): [begin: number, size: number][] {
     const begin = index * size;
     return [begin, Math.min(size, count - begin)];
   });
-}
-
-function rows(x: tf.Tensor, begin: number, size: number): tf.Tensor {
-  const rest = x.shape.slice(1);
-  return tf.slice(x, [begin, ...rest.map(() => 0)], [size, ...rest]);
 }

@@ -14,7 +14,7 @@ export async function fit(model: tf.LayersModel, options: FitOptions): Promise<F
   try {
     await run.resume();
     while (!run.finished) await trainEpoch(run);
-    run.restoreBest();
+    run.finish();
     return run.result();
   } finally {
     run.dispose();
@@ -31,7 +31,7 @@ async function trainEpoch(run: Run): Promise<void> {
 }
 
 function settingsOf(options: FitOptions): FitSettings {
-  const { epochs, batchSize, optimizer, schedule, clip, monitor, earlyStopping, restoreBest, seed } = options;
-  const given = { epochs, batchSize, optimizer, schedule, clip, monitor, earlyStopping, restoreBest, seed };
-  return parse(trainingSettings, given, "The training");
+  const names = Object.keys(trainingSettings.shape);
+  const given = Object.entries(options).filter(([name]) => names.includes(name));
+  return parse(trainingSettings, Object.fromEntries(given), "The training");
 }

@@ -11,11 +11,12 @@ import { tf } from "../tf.ts";
 import { advance, noProgress, score, shouldStop, type Progress } from "./best.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { evaluate } from "./evaluate.ts";
+import { lendJudgedWeights, weightsToKeep } from "./judged-weights.ts";
 import { createPace, throwIfAborted } from "./pace.ts";
+import { applyMasks, type StepOutputs } from "./gradients.ts";
 import { mixSeed, permutation } from "./random.ts";
 import { acquire, type Resources } from "./resources.ts";
 import { learningRateAt } from "./schedule.ts";
-import { applyMasks, type StepOutputs } from "./step.ts";
 import { Tally } from "./tally.ts";
 import type { EpochPoint, FitOptions, FitResult, FitSettings } from "./types.ts";
 
@@ -48,8 +49,19 @@ export class Run {
     this.#resources = acquire(model, settings, options);
   }
 
+  /** Samples of a step. */
+  get #size(): number {
+    return this.#settings.batchSize * this.#settings.accumulate;
+  }
+
+  /** Steps of an epoch. */
   get #batches(): number {
-    return Math.ceil(this.#resources.train.count / this.#settings.batchSize);
+    return Math.ceil(this.#resources.train.count / this.#size);
+  }
+
+  /** Steps of the whole training. */
+  get #steps(): number {
+    return this.#settings.epochs * this.#batches;
   }
 
   get finished(): boolean {
@@ -76,10 +88,11 @@ export class Run {
     this.#order = permutation(this.#resources.train.count, mixSeed(this.#settings.seed, this.#epoch));
   }
 
-  /** One step on the next batch; the last batch of an epoch may be smaller. */
+  /** One step on the next samples; the last of an epoch may have fewer. */
   trainBatch(): void {
-    const { batchSize } = this.#settings;
-    const indices = this.#order.subarray(this.#batch * batchSize, (this.#batch + 1) * batchSize);
+    const size = this.#size;
+    const indices = this.#order.subarray(this.#batch * size, (this.#batch + 1) * size);
+    this.#options.beforeStep?.(this.#step, this.#steps);
     this.#tally.add(this.#runStep(indices), indices.length);
     this.#batch += 1;
     this.#step += 1;
@@ -88,22 +101,14 @@ export class Run {
       batch: this.#batch,
       batches: this.#batches,
       step: this.#step,
-      steps: this.#settings.epochs * this.#batches,
+      steps: this.#steps,
       read: () => this.#tally.read(),
     });
   }
 
   #runStep(indices: Int32Array): StepOutputs {
     const { rule, step } = this.#resources;
-    const live = rule.live(this.#step, this.#learningRate(this.#step));
-    return tf.tidy(() =>
-      step.run({
-        indices: tf.tensor1d(indices, "int32"),
-        seed: tf.tensor1d([mixSeed(this.#settings.seed) | 0, this.#step], "int32"),
-        rate: tf.scalar(live.rate),
-        keep: tf.scalar(live.keep),
-      }),
-    );
+    return step.run({ step: this.#step, places: indices, ...rule.live(this.#step, this.#learningRate(this.#step)) });
   }
 
   #learningRate(step: number): number {
@@ -125,11 +130,11 @@ export class Run {
 
   /** Judges the epoch, remembers its weights if it is the best, tells the caller and saves a checkpoint. */
   async endEpoch(): Promise<void> {
-    const point = { ...this.#trainingPoint(), ...(await this.#validate()) };
+    const point = { ...this.#trainingPoint(), ...(await this.#validateOrSave()) };
     const { monitor, earlyStopping, restoreBest } = this.#settings;
     this.#progress = advance(this.#progress, point.epoch, score(point, monitor), earlyStopping);
     if (restoreBest && this.#resources.validation && this.#progress.bestEpoch === point.epoch) {
-      this.#bestWeights = modelWeights(this.#model);
+      this.#bestWeights = weightsToKeep(this.#model, this.#resources.averages);
     }
     this.#history.push(point);
     this.#epoch += 1;
@@ -159,16 +164,33 @@ export class Run {
     return means;
   }
 
-  async #validate(): Promise<{ valLoss: number; valAccuracy: number } | undefined> {
+  async #validate(): Promise<ValidationPoint> {
     const samples = this.#resources.validation;
     if (!samples) return undefined;
-    const { loss, accuracy } = await evaluate(this.#model, samples.x, samples.y, { signal: this.#options.signal });
-    return { valLoss: loss, valAccuracy: accuracy };
+    const giveBack = lendJudgedWeights(this.#model, this.#resources.averages, this.#options.reparametrize);
+    try {
+      const { loss, accuracy } = await evaluate(this.#model, samples.x, samples.y, { signal: this.#options.signal });
+      return { valLoss: loss, valAccuracy: accuracy };
+    } finally {
+      giveBack();
+    }
   }
 
-  /** Gives the model the weights of the best epoch, where they were kept. */
-  restoreBest(): void {
-    if (this.#bestWeights) assignWeights(this.#model, this.#bestWeights);
+  /** Saves the epoch's steps when it is aborted, so that only the validation has to be done again. */
+  async #validateOrSave(): Promise<ValidationPoint> {
+    try {
+      return await this.#validate();
+    } catch (error) {
+      if (this.#options.signal?.aborted) await this.#save();
+      throw error;
+    }
+  }
+
+  /** Gives the model the weights of the best epoch where they were kept, or else the averages where there are any. */
+  finish(): void {
+    if (this.#bestWeights ?? this.#resources.averages) {
+      assignWeights(this.#model, this.#bestWeights ?? weightsToKeep(this.#model, this.#resources.averages));
+    }
   }
 
   result(): FitResult {
@@ -192,7 +214,7 @@ export class Run {
       epochSeconds: this.#batch > 0 ? this.#epochSeconds() : 0,
       totals: { ...this.#tally.totals },
       weights: modelWeights(this.#model),
-      slots: readVariables(this.#resources.rule.slots),
+      state: readVariables(this.#resources.state),
       progress: this.#progress,
       ...(this.#bestWeights && { bestWeights: this.#bestWeights }),
       history: [...this.#history],
@@ -200,14 +222,14 @@ export class Run {
     this.#saved = performance.now();
   }
 
-  /** Takes over a checkpoint's weights and slots, all or none. @returns why it can't. */
-  #assign({ weights, slots }: Checkpoint): AppError | undefined {
-    const variables = [...modelVariables(this.#model), ...this.#resources.rule.slots];
+  /** Takes over a checkpoint's weights and state, all or none. @returns why it can't. */
+  #assign({ weights, state }: Checkpoint): AppError | undefined {
+    const variables = [...modelVariables(this.#model), ...this.#resources.state];
     try {
-      assignVariables(variables, { ...weights, ...slots });
+      assignVariables(variables, { ...weights, ...state });
       return undefined;
     } catch (cause) {
-      return new AppError("corrupt", "The checkpoint is not one of this model and optimizer", { cause });
+      return new AppError("corrupt", "The checkpoint is not one of this model and these settings", { cause });
     }
   }
 
@@ -227,6 +249,8 @@ export class Run {
     this.#resources.dispose();
   }
 }
+
+type ValidationPoint = Pick<EpochPoint, "valLoss" | "valAccuracy"> | undefined;
 
 function diverged(epoch: number): AppError {
   const message = "the loss is no longer a finite number: lower the learning rate or clip the gradients";

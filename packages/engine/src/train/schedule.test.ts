@@ -33,6 +33,19 @@ describe("learningRateAt", () => {
     expect(warm).toEqual(near(torch.schedules.warmCosine));
   });
 
+  it("rises and falls along half cosines in one cycle, as PyTorch's OneCycleLR", () => {
+    expect(rates({ type: "one-cycle" })).toEqual(near(torch.schedules.oneCycle));
+    const short = rates({ type: "one-cycle", warmupShare: 0.1, divFactor: 10, finalDivFactor: 100 });
+    expect(short).toEqual(near(torch.schedules.shortOneCycle));
+  });
+
+  it("begins at the top of its cycle without a warm-up, and reaches its end in a single step", () => {
+    expect(rates({ type: "one-cycle", warmupShare: 0 })[0]).toBeGreaterThan(0.39);
+    const schedule = scheduleSchema.parse({ type: "one-cycle" });
+    const only = learningRateAt(schedule, 0.4, { step: 0, stepsPerEpoch: 1, epochs: 1 });
+    expect(only).toBeCloseTo(0.4 / 25 / 10_000, 12);
+  });
+
   it("is half the base in the middle of a cosine and never negative", () => {
     expect(rates({ type: "cosine" })[6]).toBeCloseTo(0.2, 12);
     expect(Math.min(...rates({ type: "cosine" }))).toBeGreaterThan(0);

@@ -1,43 +1,23 @@
-import type { Clip } from "@whittle/contracts";
 import { compile } from "../compile/compile.ts";
 import { nativeBackend } from "../runtime/native.ts";
 import { tf } from "../tf.ts";
-import type { NamedVariable } from "../model-io/weights.ts";
-import { clipGradients } from "./clip.ts";
-import { takeBatch, type Samples } from "./data.ts";
-import type { SeededDropout } from "./dropout.ts";
+import type { Fed } from "./data.ts";
 import type { Execution } from "./execution.ts";
-import { countCorrect, type Batch, type LossFunction } from "./loss.ts";
-import type { Live, UpdateRule } from "./optimizer.ts";
+import { batchGradients, update, type StepOutputs, type StepParts } from "./gradients.ts";
+import type { Batch } from "./loss.ts";
+import type { Live } from "./optimizer.ts";
 
-/** What changes from step to step. `indices` are the batch's places in the training data, `seed` fixes the dropout. */
-export interface StepInputs {
-  indices: tf.Tensor1D;
-  seed: tf.Tensor1D;
-  rate: tf.Scalar;
-  keep: tf.Scalar;
+/** A step as numbers; what changes from step to step is given to the graph as tensors. */
+export interface StepAt extends Live<number> {
+  /** From 0. */
+  step: number;
+  /** The samples' places in the training data. */
+  places: Int32Array;
 }
-
-/** What a step gives back, to be disposed by the caller: the batch's mean loss, and how many samples were right. */
-export type StepOutputs = {
-  loss: tf.Scalar;
-  correct: tf.Scalar;
-};
 
 export interface Step {
-  run(inputs: StepInputs): StepOutputs;
+  run(at: StepAt): StepOutputs;
   dispose(): void;
-}
-
-export interface StepParts {
-  train: Samples;
-  model: tf.LayersModel;
-  loss: LossFunction;
-  rule: UpdateRule;
-  weights: NamedVariable[];
-  clip: Clip;
-  masks: { variable: tf.Variable; mask: tf.Tensor }[];
-  dropout: SeededDropout;
 }
 
 /**
@@ -46,45 +26,112 @@ export interface StepParts {
  * @throws AppError `unsupported` at the first run, when the loss or a layer does what a graph can't.
  */
 export function makeStep(parts: StepParts, mode: Execution["mode"]): Step {
-  const whole = (inputs: StepInputs) => trainStep(parts, takeBatch(parts.train, inputs.indices), inputs);
-  if (mode === "eager") return { run: (inputs) => tf.tidy(() => whole(inputs)), dispose: () => undefined };
-  if (nativeBackend()?.isUsingGpuDevice) return compileWithBatch(parts);
-  const compiled = compile(whole, { xla: mode === "graph-xla" });
+  return parts.accumulate > 1 ? accumulatedStep(parts, mode) : singleStep(parts, mode);
+}
+
+function singleStep(parts: StepParts, mode: Execution["mode"]): Step {
+  const step = onBatch(parts, mode, (batch, { seed, ...live }: LiveTensors & { seed: tf.Tensor1D }) => {
+    const { gradients, ...outputs } = batchGradients(parts, batch, seed);
+    update(parts, gradients, live);
+    return outputs;
+  });
+  const run = (at: StepAt) =>
+    tf.tidy(() =>
+      step.run(parts.train.feed(at.places), { ...liveTensors(parts, at), seed: seedTensor(parts, at.step) }),
+    );
+  return { run, dispose: step.dispose };
+}
+
+/**
+ * A step of several batches: each adds its gradients to sums, in a graph of its own, so that the memory is that of one batch; then
+ * the sums change the weights.
+ */
+function accumulatedStep(parts: StepParts, mode: Execution["mode"]): Step {
+  const { train, trained, batchSize, accumulate } = parts;
+  const sums = trained.map(({ variable }) => ({
+    of: variable.name,
+    sum: tf.tidy(() => tf.variable(tf.zerosLike(variable), false)),
+  }));
+  /** The variables that the loss depends on. */
+  const reached = new Set<string>();
+  const add = onBatch(parts, mode, (batch, { seed, share }: { seed: tf.Tensor1D; share: tf.Scalar }) => {
+    const { gradients, loss, correct } = batchGradients(parts, batch, seed);
+    for (const { of, sum } of sums) {
+      const gradient = gradients[of];
+      if (!gradient) continue;
+      reached.add(of);
+      sum.assign(tf.add(sum, tf.mul(gradient, share)));
+    }
+    return { loss: tf.mul(loss, share), correct };
+  });
+  const apply = inMode(mode, (live: LiveTensors) => {
+    const found = sums.filter(({ of }) => reached.has(of));
+    update(parts, Object.fromEntries(found.map(({ of, sum }) => [of, tf.clone(sum)])), live);
+    for (const { sum } of found) sum.assign(tf.zerosLike(sum));
+    return {};
+  });
+  const run = (at: StepAt) =>
+    tf.tidy(() => {
+      const outputs = batchesOf(at.places, batchSize).map((places, index) =>
+        add.run(train.feed(places), {
+          seed: seedTensor(parts, at.step * accumulate + index),
+          share: tf.scalar(places.length / at.places.length),
+        }),
+      );
+      apply.run(liveTensors(parts, at));
+      return {
+        loss: tf.addN(outputs.map(({ loss }) => loss)).asScalar(),
+        correct: tf.addN(outputs.map(({ correct }) => correct)).asScalar(),
+      };
+    });
+  const dispose = () => {
+    add.dispose();
+    apply.dispose();
+    for (const { sum } of sums) sum.dispose();
+  };
+  return { run, dispose };
+}
+
+interface Runnable<A extends unknown[], R> {
+  run: (...args: A) => R;
+  dispose: () => void;
+}
+
+function inMode<A extends unknown[], R extends tf.TensorContainer>(
+  mode: Execution["mode"],
+  fn: (...args: A) => R,
+): Runnable<A, R> {
+  if (mode === "eager") return { run: (...args) => tf.tidy(() => fn(...args)), dispose: () => undefined };
+  const compiled = compile(fn, { xla: mode === "graph-xla" });
   return { run: compiled, dispose: () => compiled.dispose() };
 }
 
-/** Takes the batch outside the graph. What is fed to a graph goes to the GPU at every step, the whole training data would. */
-function compileWithBatch(parts: StepParts): Step {
-  const compiled = compile((batch: Batch, inputs: StepInputs) => trainStep(parts, batch, inputs));
-  const run = (inputs: StepInputs) => tf.tidy(() => compiled(takeBatch(parts.train, inputs.indices), inputs));
-  return { run, dispose: () => compiled.dispose() };
+/**
+ * A part of a step that takes a batch. The batch is taken inside the graph, but on a GPU outside: what is fed to a graph goes to the
+ * GPU at every step, the whole training data would.
+ */
+function onBatch<I, R extends tf.TensorContainer>(
+  { train }: StepParts,
+  mode: Execution["mode"],
+  fn: (batch: Batch, inputs: I) => R,
+): Runnable<[Fed, I], R> {
+  if (!nativeBackend()?.isUsingGpuDevice) return inMode(mode, (fed: Fed, inputs: I) => fn(train.batch(fed), inputs));
+  const { run, dispose } = inMode(mode, fn);
+  return { run: (fed, inputs) => run(train.batch(fed), inputs), dispose };
 }
 
-function trainStep(parts: StepParts, batch: Batch, { seed, rate, keep }: StepInputs): StepOutputs {
-  const { model, loss, rule, clip, weights } = parts;
-  parts.dropout.seed(seed);
-  const trainable = weights.filter((weight) => weight.trainable).map(({ variable }) => variable);
-  let correct: tf.Scalar | undefined;
-  const { value, grads } = tf.variableGrads(() => {
-    const logits = forward(model, batch.x);
-    const mean = loss(batch, logits);
-    correct = tf.keep(countCorrect(batch.y, logits));
-    return mean;
-  }, trainable);
-  const live: Live<tf.Scalar> = { rate, keep };
-  rule.update(clipGradients(grads, clip), live);
-  applyMasks(parts.masks);
-  return { loss: value, correct: correct ?? tf.scalar(0) };
+type LiveTensors = Live<tf.Scalar> & { kept?: tf.Scalar | undefined };
+
+function liveTensors({ averages }: StepParts, { rate, keep, step }: StepAt): LiveTensors {
+  const live = { rate: tf.scalar(rate), keep: tf.scalar(keep) };
+  return averages ? { ...live, kept: tf.scalar(averages.kept(step)) } : live;
 }
 
-/** Multiplies each masked weight by its mask. */
-export function applyMasks(masks: StepParts["masks"]): void {
-  for (const { variable, mask } of masks) variable.assign(tf.mul(variable, mask));
+function seedTensor({ seed }: StepParts, at: number): tf.Tensor1D {
+  return tf.tensor1d([seed, at], "int32");
 }
 
-/** The model's output in training, where dropout is active and batch normalization uses the batch's statistics. */
-function forward(model: tf.LayersModel, x: tf.Tensor): tf.Tensor {
-  const output = model.apply(x, { training: true });
-  if (output instanceof tf.Tensor) return output;
-  throw new TypeError("a model that is trained must have one output");
+function batchesOf(places: Int32Array, size: number): Int32Array[] {
+  const count = Math.ceil(places.length / size);
+  return Array.from({ length: count }, (_, index) => places.subarray(index * size, (index + 1) * size));
 }

@@ -1,4 +1,4 @@
-import type { StepOutputs } from "./step.ts";
+import type { StepOutputs } from "./gradients.ts";
 
 /** Sums over the samples of an epoch so far. */
 export interface Totals {

@@ -3,7 +3,9 @@ import type { z } from "zod";
 import type { tf } from "../tf.ts";
 import type { CheckpointHooks } from "./checkpoint.ts";
 import type { Execution } from "./execution.ts";
+import type { Reparametrize } from "./forward.ts";
 import type { LossFunction } from "./loss.ts";
+import type { Inputs } from "./raw.ts";
 
 /** One finished epoch. Losses are means over the samples; those of training are taken while the weights change. */
 export interface EpochPoint {
@@ -35,19 +37,32 @@ export interface BatchPoint {
 
 /** The settings and their defaults are those of `trainingSettings`; the validation samples are given as such. */
 export interface FitOptions extends Omit<z.input<typeof trainingSettings>, "validationSplit"> {
-  /** Training samples [n, ...], float32, as the model takes them. Stays the caller's. */
-  x: tf.Tensor;
+  x: Inputs;
   /** Class indices [n]. */
   y: Int32Array | tf.Tensor;
   /** By default the cross-entropy of the logits. */
   loss?: LossFunction;
-  validation?: { x: tf.Tensor; y: Int32Array | tf.Tensor };
-  /** Multiplied into the weight of that name (as in the weight manifest) before the first and after every step. */
+  /** Names of layers whose outputs the loss is given. */
+  taps?: string[];
+  /** What the loss has to learn besides, such as projections: changed by the optimizer, part of checkpoints, no part of the model. */
+  lossVariables?: tf.Variable[];
+  validation?: { x: Inputs; y: Int32Array | tf.Tensor };
+  /**
+   * Multiplied into the weight of that name (as in the weight manifest) before the first and after every step. A mask that is a
+   * variable may change between steps: it counts from the next step on, and is part of checkpoints.
+   */
   masks?: Record<string, tf.Tensor>;
+  /**
+   * Takes the place of each trained weight wherever the model computes with it, in training and validation: for fake quantization. The
+   * weights themselves stay what the optimizer changes and what the model has in the end. Traced once, like the loss.
+   */
+  reparametrize?: Reparametrize;
   /** Runs op by op even where a step could be compiled: for a loss that reads values. */
   eager?: boolean;
   /** Honoured between steps; a checkpoint is saved first where there are hooks. */
   signal?: AbortSignal;
+  /** Called before each step (from 0, of how many); may change masks and other variables. */
+  beforeStep?: (step: number, steps: number) => void;
   onEpoch?: (point: EpochPoint) => void | Promise<void>;
   onBatch?: (point: BatchPoint) => void;
   checkpoint?: CheckpointHooks;
