@@ -2,11 +2,13 @@ import {
   aliasRecord,
   digest,
   jobEvent,
+  jobResources,
   jobResult,
   jobState,
   manifest,
   modelName,
   outputSpec,
+  runOutcome,
   versionRecord,
   workerView,
   type JobView,
@@ -16,6 +18,18 @@ import type { LineageNode, ModelSummary } from "@whittle/store";
 import { z } from "zod";
 import { problem } from "./problem.ts";
 
+const jobError = problem.pick({ code: true, issues: true }).partial({ issues: true }).extend({ message: z.string() });
+
+const jobRun = z.object({
+  epoch: z.int().meta({ description: "Counts the job's starts." }),
+  worker: z.string(),
+  startedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime().optional(),
+  outcome: runOutcome.optional().meta({ description: "Absent while it runs." }),
+  error: jobError.optional(),
+  resources: jobResources.optional(),
+});
+
 export const jobView = z.object({
   id: z.string(),
   kind: z.string(),
@@ -24,17 +38,16 @@ export const jobView = z.object({
   output: outputSpec,
   pipeline: z.object({ id: z.string(), step: z.string() }).optional(),
   progress: z.object({ fraction: z.number(), stage: z.string() }),
-  attemptsMade: z.int(),
+  attemptsMade: z.int().meta({ description: "Runs that completed, or failed with an error of the job itself." }),
+  lostRuns: z.int().meta({ description: "Runs whose process or worker died; they use up no attempt." }),
+  drains: z.int().meta({ description: "Runs that a leaving worker gave back." }),
+  runs: z.array(jobRun).meta({ description: "The last starts of the job, oldest first." }),
   createdAt: z.iso.datetime(),
   startedAt: z.iso.datetime().optional(),
   finishedAt: z.iso.datetime().optional(),
   worker: z.string().optional(),
   result: jobResult.optional(),
-  error: problem
-    .pick({ code: true, issues: true })
-    .partial({ issues: true })
-    .extend({ message: z.string() })
-    .optional(),
+  error: jobError.optional(),
 });
 
 export const jobPage = z.object({ jobs: z.array(jobView), cursor: z.string().optional() });

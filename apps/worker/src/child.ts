@@ -1,38 +1,63 @@
 /** One job's process: takes an envelope from the worker, runs it, sends back what happens and what came out, and ends. */
-import { AppError, parse, toAppError } from "@whittle/contracts";
+import { AppError, parse, toAppError, type JobResources } from "@whittle/contracts";
 import { runJob } from "@whittle/jobs/runners";
 import { openStore } from "@whittle/store";
-import { toChild, type FromChild, type ToChild } from "./supervisor/messages.ts";
+import { createAsker } from "./ask.ts";
+import { createCheckpoints } from "./checkpoints.ts";
+import { toChild, type FromChild, type Task } from "./supervisor/messages.ts";
 
+const beatMs = 5000;
 const cancelled = new AbortController();
+const asker = createAsker((message) => void send(message));
 
 // Without its worker nobody would take the result, and another worker runs the job again.
 process.once("disconnect", () => process.exit(1));
 process.once("SIGTERM", () => cancelled.abort(new AppError("cancelled", "The job's process was told to stop")));
+setInterval(() => void send({ type: "beat" }), beatMs).unref();
 
 process.on("message", (raw) => {
   const message = parse(toChild, raw, "The worker's message");
   if (message.type === "cancel") cancelled.abort(new AppError("cancelled", message.reason));
+  else if (message.type === "answer") asker.answered(message);
   else void work(message);
 });
 
-async function work({ envelope, store, datasetDirs, workDir }: Extract<ToChild, { type: "run" }>): Promise<void> {
+async function work(task: Task): Promise<void> {
   let answer: FromChild;
   try {
-    const result = await runJob(envelope, {
-      store: await openStore(store),
-      signal: cancelled.signal,
-      datasetDirs,
-      workDir,
-      emit: (event) => void send({ type: "event", event }),
-    });
-    answer = { type: "result", result };
+    answer = { type: "result", result: await run(task), resources: used() };
   } catch (error) {
-    answer = { type: "error", error: toAppError(error).toJSON() };
+    answer = { type: "error", error: toAppError(error).toJSON(), resources: used() };
     if (answer.error.code === "internal") console.error(error);
   }
   await send(answer);
   process.exit(0);
+}
+
+async function run({ envelope, epoch, checkpoints: names, store: url, datasetDirs, workDir }: Task) {
+  const store = await openStore(url);
+  const checkpoints = createCheckpoints({
+    scratch: store.scratch(envelope.id),
+    epoch,
+    point: (name) => asker.ask({ what: "keep", name }),
+    warn: (message) => void send({ type: "event", event: { type: "log", level: "warn", message } }),
+  });
+  await checkpoints.restore(names, workDir);
+  return runJob(envelope, {
+    store,
+    signal: cancelled.signal,
+    datasetDirs,
+    workDir,
+    epoch,
+    emit: (event) => void send({ type: "event", event }),
+    keep: (path) => checkpoints.keep(path),
+    mayPublish: async () => void (await asker.ask({ what: "commit" })),
+  });
+}
+
+function used(): JobResources {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  return { cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, peakRssBytes: maxRSS * 1024 };
 }
 
 /** Resolves when the message has been handed to the system. */

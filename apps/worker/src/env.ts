@@ -25,6 +25,10 @@ const schema = z
     WHITTLE_THREADS: z.coerce.number().int().min(1).optional(),
     WHITTLE_GRACE_SECONDS: z.coerce.number().min(0).default(5),
     WHITTLE_DRAIN_SECONDS: z.coerce.number().min(0).default(30),
+    WHITTLE_JOB_MEMORY_BYTES: z.coerce.number().int().min(1).optional(),
+    WHITTLE_SILENT_SECONDS: z.coerce.number().min(15).default(120),
+    WHITTLE_STALL_SECONDS: z.coerce.number().min(1).default(3600),
+    WHITTLE_QUARANTINE_AFTER: z.coerce.number().int().min(1).default(5),
     WHITTLE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   })
   .transform((env) => ({
@@ -33,7 +37,7 @@ const schema = z
     store: env.WHITTLE_STORE,
     /** Folders that hold data sets, looked in before the usual places. */
     datasetDirs: env.WHITTLE_DATA_DIR === undefined ? [] : [env.WHITTLE_DATA_DIR],
-    /** Holds a folder for each job, with its checkpoint; a job goes on from it on any worker that has the same folder. */
+    /** Holds a folder for each running job. */
     workDir: env.WHITTLE_WORK_DIR,
     kinds: env.WHITTLE_KINDS,
     concurrency: env.WHITTLE_CONCURRENCY,
@@ -41,6 +45,12 @@ const schema = z
     threads: env.WHITTLE_THREADS ?? Math.max(1, Math.floor(availableParallelism() / env.WHITTLE_CONCURRENCY)),
     graceMs: env.WHITTLE_GRACE_SECONDS * 1000,
     drainMs: env.WHITTLE_DRAIN_SECONDS * 1000,
+    limits: {
+      memoryBytes: env.WHITTLE_JOB_MEMORY_BYTES,
+      silentMs: env.WHITTLE_SILENT_SECONDS * 1000,
+      stallMs: env.WHITTLE_STALL_SECONDS * 1000,
+    },
+    quarantineAfter: env.WHITTLE_QUARANTINE_AFTER,
     logLevel: env.WHITTLE_LOG_LEVEL,
   }));
 

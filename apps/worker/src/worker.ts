@@ -29,6 +29,7 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
     prefix: config.prefix,
     kinds: config.kinds,
     concurrency: config.concurrency,
+    quarantineAfter: config.quarantineAfter,
     worker: { id, host: hostname(), pid: process.pid, backend, datasets },
     execute: createExecute({ ...config, env, log }),
     onError: warnOnce(log),

@@ -96,6 +96,29 @@ export type JobResult = z.infer<typeof jobResult>;
 /** `blocked`: waits for an earlier step of its pipeline. */
 export type JobState = z.infer<typeof jobState>;
 
+/** What a job's process has used: CPU time of all its threads, and the most memory it held at a time. */
+export const jobResources = z.object({ cpuSeconds: z.number().nonnegative(), peakRssBytes: z.int().nonnegative() });
+
+/**
+ * How one start of a job on a worker went. `crashed`: the job's process died; `lost`: its worker died or lost its claim on the job;
+ * `drained`: the worker left and gave the job back.
+ */
+export const runOutcome = z.enum(["completed", "failed", "crashed", "lost", "drained", "cancelled"]);
+
+export type JobResources = z.infer<typeof jobResources>;
+export type RunOutcome = z.infer<typeof runOutcome>;
+
+/** One start of a job on a worker; `epoch` counts the starts of the job. Without `outcome` it is under way. */
+export interface JobRun {
+  epoch: number;
+  worker: string;
+  startedAt: string;
+  endedAt?: string | undefined;
+  outcome?: RunOutcome | undefined;
+  error?: SerializedError | undefined;
+  resources?: JobResources | undefined;
+}
+
 /** A job as the API shows it. Times are ISO 8601 in UTC. */
 export interface JobView {
   id: string;
@@ -105,7 +128,14 @@ export interface JobView {
   output: OutputSpec;
   pipeline?: { id: string; step: string };
   progress: { fraction: number; stage: string };
+  /** Runs that completed, or failed with an error of the job itself; only these use up `attempts`. */
   attemptsMade: number;
+  /** Runs whose process or worker died. */
+  lostRuns: number;
+  /** Runs that a leaving worker gave back. */
+  drains: number;
+  /** The last starts of the job, oldest first. */
+  runs: JobRun[];
   createdAt: string;
   startedAt?: string;
   finishedAt?: string;

@@ -21,8 +21,14 @@ export interface JobHost {
   /** Stops the job; an AppError as its reason is what the job fails with, else `cancelled`. */
   signal: AbortSignal;
   emit: (event: NewJobEvent) => void;
-  /** This job's own folder, kept between its attempts. */
+  /** This run's own folder. It is empty, but for the checkpoint that the run goes on from. */
   workDir: string;
+  /** Makes a file of the folder the checkpoint that the next run goes on from, wherever that runs. */
+  keep?: (path: string) => Promise<void>;
+  /** Counts the job's starts; it is written down with what is published. */
+  epoch?: number;
+  /** @throws AppError when this run must not publish any more. */
+  mayPublish?: () => Promise<void>;
   /** Folders that hold data sets, looked in before the usual places. */
   datasetDirs?: string[];
 }
@@ -51,7 +57,7 @@ export async function runJob(envelope: JobEnvelope, host: JobHost): Promise<JobR
     const params = await resolveModels(definition, envelope.params, host.store);
     const outcome = await (await load()).run(params, contextOf(host));
     stopIfAborted(host.signal);
-    return definition.publishes ? await publish(envelope, outcome, host.store) : { metrics: outcome.metrics };
+    return definition.publishes ? await publish(envelope, outcome, host) : { metrics: outcome.metrics };
   } catch (error) {
     throw host.signal.aborted ? abortError(host.signal) : error;
   }
@@ -71,22 +77,33 @@ async function resolveModels(definition: JobDefinition, raw: unknown, store: Art
   return { ...params, ...Object.fromEntries(resolved) };
 }
 
-function contextOf({ store, signal, workDir, datasetDirs = [], emit }: JobHost): JobContext {
+function contextOf({ store, signal, workDir, datasetDirs = [], emit, keep = async () => {} }: JobHost): JobContext {
   return {
     store,
     signal,
     workDir,
     datasetDirs,
+    keep,
     progress: (fraction, stage) => emit({ type: "progress", fraction: Math.min(1, Math.max(0, fraction)), stage }),
     log: (level, message) => emit({ type: "log", level, message }),
     metrics: (series, step, values) => emit({ type: "metrics", series, step, values }),
   };
 }
 
-async function publish(envelope: JobEnvelope, outcome: JobOutcome, store: ArtifactStore): Promise<JobResult> {
+async function publish(
+  envelope: JobEnvelope,
+  outcome: JobOutcome,
+  { store, epoch, mayPublish }: JobHost,
+): Promise<JobResult> {
   const { id, kind, output, submittedBy } = envelope;
   if (outcome.artifact === undefined) throw new AppError("internal", `${kind} publishes but made no artifact`);
-  const record = await store.publish(outcome.artifact, { ...output, jobId: id, actor: submittedBy });
+  const record = await store.publish(outcome.artifact, {
+    ...output,
+    jobId: id,
+    actor: submittedBy,
+    ...(epoch !== undefined && { epoch }),
+    ...(mayPublish && { guard: mayPublish }),
+  });
   const { name, version, digest } = record;
   return { artifact: { name, version, digest }, metrics: outcome.metrics };
 }

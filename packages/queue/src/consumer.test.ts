@@ -34,13 +34,13 @@ describe("a worker", () => {
     const id = await rig.submit();
     let tries = 0;
     await rig.work(async (envelope) => {
-      if (++tries === 1) throw new AppError("out_of_memory", "no memory");
+      if (++tries === 1) throw new AppError("unavailable", "no space");
       return resultOf(envelope);
     });
     expect(await rig.reaches(id, "completed")).toMatchObject({ attemptsMade: 2 });
     const events = await rig.queue.events(id, { types: ["state"] });
     expect(states(events)).toEqual(["waiting", "running", "waiting", "running", "completed"]);
-    expect(events[2]).toMatchObject({ error: { code: "out_of_memory", message: "no memory" } });
+    expect(events[2]).toMatchObject({ error: { code: "unavailable", message: "no space" } });
   });
 
   it("gives up after the last attempt", async () => {

@@ -4,7 +4,8 @@ import type { WorkerView } from "@whittle/contracts";
 import { Worker, type Job } from "bullmq";
 import type { Redis } from "ioredis";
 import { createContext, workerConnection, type Context } from "./connection.ts";
-import { announceEveryMs, lockDurationMs, stalledIntervalMs } from "./limits.ts";
+import { loseRun } from "./fence.ts";
+import { announceEveryMs, lockDurationMs, quarantineAfter, stalledIntervalMs } from "./limits.ts";
 import { runJob, type Execute, type Running, type RunOptions, type StopReason } from "./run-job.ts";
 import { sweep } from "./settle.ts";
 import { announce, withdraw } from "./workers.ts";
@@ -23,6 +24,8 @@ export interface ConsumerOptions {
   /** How long a claim on a job holds without being renewed, and how often lapsed claims of others are looked for. */
   lockDurationMs?: number;
   stalledIntervalMs?: number;
+  /** How often in a row, without a new checkpoint, a job's process or worker may die before the job is not run again. */
+  quarantineAfter?: number;
 }
 
 export interface Consumer {
@@ -64,6 +67,7 @@ class QueueConsumer implements Consumer {
       worker: options.worker.id,
       execute: options.execute,
       lockDurationMs: options.lockDurationMs ?? lockDurationMs,
+      quarantineAfter: options.quarantineAfter ?? quarantineAfter,
       onError: options.onError ?? (() => {}),
       onChange: () => this.#tell(),
     };
@@ -115,10 +119,11 @@ class QueueConsumer implements Consumer {
       autorun: false,
       lockDuration: this.#run.lockDurationMs,
       stalledInterval: this.#options.stalledIntervalMs ?? stalledIntervalMs,
-      // Lost workers have a limit of their own, see maxLostWorkers.
+      // Lost workers have a limit of their own, see quarantineAfter.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
     });
     source.on("error", this.#run.onError);
+    source.on("stalled", (id) => void loseRun(this.#context, kind, id).catch(this.#run.onError));
     return source;
   }
 

@@ -1,8 +1,8 @@
-import { jobEvent, parse, type JobEvent, type NewJobEvent, type StoredJobEvent } from "@whittle/contracts";
+import { jobEvent, parse, type JobEvent, type StoredJobEvent } from "@whittle/contracts";
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { Context } from "./connection.ts";
-import { maxEvents, retentionSeconds } from "./limits.ts";
+import { maxEvents } from "./limits.ts";
 
 /** An event's place in its job's stream. */
 export const eventId = z.string().regex(/^\d{1,19}-\d{1,19}$/, "must be an event's id as it was sent");
@@ -10,17 +10,6 @@ export const eventId = z.string().regex(/^\d{1,19}-\d{1,19}$/, "must be an event
 /** @throws AppError `invalid_request` when it is no event's id. */
 export function checkAfter(after: string | undefined): void {
   parse(z.object({ after: eventId.optional() }), { after }, "the place in the events");
-}
-
-/** Adds an event to a job's stream and tells those who follow it. */
-export async function addEvent({ redis, keys }: Context, id: string, event: NewJobEvent): Promise<void> {
-  const stored = JSON.stringify({ ...event, at: new Date().toISOString() });
-  await redis
-    .pipeline()
-    .xadd(keys.events(id), "MAXLEN", "~", maxEvents, "*", "e", stored)
-    .expire(keys.events(id), retentionSeconds)
-    .publish(keys.nudge, id)
-    .exec();
 }
 
 export interface EventQuery {

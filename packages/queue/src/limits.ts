@@ -9,8 +9,14 @@ export const maxEvents = 10_000;
 /** How long a worker holds a job without renewing its claim, and how often lapsed claims are looked for. */
 export const lockDurationMs = 10_000;
 export const stalledIntervalMs = 5_000;
-/** How often one job may lose its worker before it fails; these losses use none of its attempts. */
-export const maxLostWorkers = 10;
+/** How often in a row, without a new checkpoint, a job's process or worker may die before the job is not run again. */
+export const quarantineAfter = 5;
+/** Runs and checkpoints that a job's record keeps. */
+export const keptRuns = 20;
+export const keptCheckpoints = 2;
+/** Wait before the n-th run after a failure, doubled each time, and its upper limit. */
+export const firstBackoffMs = 1000;
+export const maxBackoffMs = 60_000;
 /** How often a worker announces itself, and how long an announcement holds. */
 export const announceEveryMs = 5_000;
 export const announcementSeconds = 15;

@@ -55,7 +55,7 @@ async function views(context: Context, { kind }: ListQuery, ids: string[]): Prom
   const records = await Promise.all(ids.map(async (id) => (await readRecord(context, id)) ?? forget(context, id)));
   const wanted = records.filter((record): record is JobRecord => record !== undefined);
   const ofKind = wanted.filter(({ envelope }) => kind === undefined || envelope.kind === kind);
-  return Promise.all(ofKind.map((record) => viewOf(context, record)));
+  return ofKind.map(viewOf);
 }
 
 /** The record's time has run out: the indexes need not keep it. */

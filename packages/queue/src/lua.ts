@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Redis } from "ioredis";
+import { maxEvents, retentionSeconds } from "./limits.ts";
 
 /** A Lua script that Redis keeps by its hash. */
 export interface Script {
@@ -10,6 +11,17 @@ export interface Script {
 export function script(source: string): Script {
   return { source, sha: createHash("sha1").update(source).digest("hex") };
 }
+
+/** Every script of a job begins with this. ARGV: prefix, now (ms since 1970), id, then its own. */
+export const prelude = `
+local prefix, now, id = ARGV[1], ARGV[2], ARGV[3]
+local function key(...) return prefix .. ':' .. table.concat({...}, ':') end
+local function event(job, json)
+  redis.call('XADD', key('events', job), 'MAXLEN', '~', ${maxEvents}, '*', 'e', json)
+  redis.call('EXPIRE', key('events', job), ${retentionSeconds})
+  redis.call('PUBLISH', key('nudge'), job)
+end
+`;
 
 /** Runs a script; `key` is where it belongs, `args` are what it takes. Sends the source when Redis does not have it (any more). */
 export async function run(

@@ -4,8 +4,11 @@ import {
   isErrorCode,
   jobEnvelope,
   jobOptions,
+  jobResources,
   jobResult,
+  runOutcome,
   type ErrorCode,
+  type JobRun,
   type SerializedError,
 } from "@whittle/contracts";
 import { z } from "zod";
@@ -23,14 +26,22 @@ export const progress = z.object({ fraction: z.number(), stage: z.string() });
 const jobEnd = z.object({
   state: z.enum(["completed", "failed", "cancelled"]),
   at: z.iso.datetime(),
-  startedAt: z.iso.datetime().optional(),
-  worker: z.string().optional(),
-  attemptsMade: z.int().default(0),
-  progress: progress.default({ fraction: 0, stage: "" }),
   result: jobResult.optional(),
   error: serializedError.optional(),
 });
 export type JobEnd = z.infer<typeof jobEnd>;
+
+/** A run as the record keeps it; its epoch is in the field's name. */
+const jobRun = z.object({
+  worker: z.string(),
+  startedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime().optional(),
+  outcome: runOutcome.optional(),
+  error: serializedError.optional(),
+  resources: jobResources.optional(),
+});
+
+const count = z.coerce.number().int().default(0);
 
 function json<S extends z.ZodType>(schema: S) {
   return z.preprocess((text) => (typeof text === "string" ? JSON.parse(text) : text), schema);
@@ -51,13 +62,42 @@ const jobRecord = z.object({
   end: json(jobEnd).optional(),
   /** The wish to cancel: the time of it. */
   cancel: z.string().optional(),
+  /** The epoch that was allowed to publish, after which the job can't be cancelled. */
+  committing: z.coerce.number().optional(),
+  /** How often it was started, and the start that is under way. */
+  epoch: count,
+  running: z.coerce.number().optional(),
+  progress: json(progress).default({ fraction: 0, stage: "" }),
+  /** Runs that completed or failed; whose process or worker died, and those of them since the last checkpoint; that a worker gave back. */
+  attempts: count,
+  losses: count,
+  strikes: count,
+  drains: count,
+  /** Names in the job's scratch space, newest first. */
+  checkpoints: json(z.array(z.string())).default([]),
 });
-export type JobRecord = z.infer<typeof jobRecord>;
+export type JobRecord = z.infer<typeof jobRecord> & {
+  /** The last runs, oldest first. */
+  runs: JobRun[];
+};
 
 /** Reads a job's hash; undefined when there is none. */
 export async function readRecord({ redis, keys }: Context, id: string): Promise<JobRecord | undefined> {
   const fields = await redis.hgetall(keys.job(id));
-  return Object.keys(fields).length === 0 ? undefined : jobRecord.parse(fields);
+  return Object.keys(fields).length === 0 ? undefined : { ...jobRecord.parse(fields), runs: runsOf(fields) };
+}
+
+/** A run of which no end was told, and which is not under way, has lost its worker. */
+function runsOf(fields: Record<string, string>): JobRun[] {
+  return Object.entries(fields)
+    .flatMap(([field, text]): JobRun[] => {
+      const epoch = Number(/^run:(\d+)$/.exec(field)?.[1]);
+      if (Number.isNaN(epoch)) return [];
+      const kept = jobRun.parse(JSON.parse(text));
+      const lost = kept.outcome === undefined && fields["running"] !== String(epoch);
+      return [{ ...kept, epoch, ...(lost && { outcome: "lost" as const }) }];
+    })
+    .toSorted((a, b) => a.epoch - b.epoch);
 }
 
 /** @throws AppError `not_found`. */

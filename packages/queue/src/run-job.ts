@@ -3,19 +3,17 @@ import {
   jobResult,
   toAppError,
   type JobEnvelope,
+  type JobResources,
   type JobResult,
   type NewJobEvent,
 } from "@whittle/contracts";
-import { UnrecoverableError, type Job } from "bullmq";
+import type { Job } from "bullmq";
 import type { Context } from "./connection.ts";
-import { addEvent } from "./events.ts";
+import { startRun, type Fence } from "./fence.ts";
 import { startLease } from "./lease.ts";
-import { maxLostWorkers } from "./limits.ts";
 import { keepUntilSettled } from "./pending.ts";
-import { encodeError, readRecord, requireRecord, type JobEnd, type JobRecord } from "./record.ts";
-import { propagate } from "./settle.ts";
-import { end } from "./transitions.ts";
-import { progressOf } from "./view.ts";
+import { readRecord, requireRecord, type JobRecord } from "./record.ts";
+import { concludeRun, refuse, type Outcome } from "./run-end.ts";
 
 /** Why a running job is told to stop: somebody cancelled it, the worker leaves, or the worker has lost its claim on the job. */
 export type StopReason = "cancelled" | "drain" | "lease";
@@ -28,6 +26,16 @@ export interface JobHandle {
   emit: (event: NewJobEvent) => void;
   /** Tells which process runs the job, for the list of workers. */
   runsIn: (pid: number) => void;
+  /** Tells what that process has used so far. */
+  uses: (resources: JobResources) => void;
+  /** Counts the job's starts: what a run writes is refused when there is a later one. */
+  epoch: number;
+  /** Names of the checkpoints to go on from, in the job's scratch space, the newest first. */
+  checkpoints: string[];
+  /** Must be asked before the job's artifact is published. @throws AppError `cancelled`, `conflict`: it must not be. */
+  commit: () => Promise<void>;
+  /** Makes a checkpoint the newest. @returns those not needed any more. @throws AppError `conflict`: it must not be used. */
+  keep: (name: string) => Promise<string[]>;
 }
 
 export type Execute = (envelope: JobEnvelope, handle: JobHandle) => Promise<JobResult>;
@@ -39,6 +47,7 @@ export interface Running {
   id: string;
   kind: string;
   pid?: number;
+  resources?: JobResources;
   stop: AbortController;
 }
 
@@ -46,15 +55,12 @@ export interface RunOptions {
   worker: string;
   execute: Execute;
   lockDurationMs: number;
+  /** Lost runs without a new checkpoint after which a job is not run again. */
+  quarantineAfter: number;
   onError: (error: unknown) => void;
   /** Called when something about the running jobs has changed that the worker announces. */
   onChange: () => void;
 }
-
-type Outcome =
-  | { type: "completed"; result: JobResult }
-  | { type: "failed" | "cancelled" | "retry"; error: AppError }
-  | { type: "requeue" };
 
 /** Runs a job that was taken from BullMQ, writes down how it ended, and only then tells BullMQ. */
 export async function runJob(context: Context, running: Running, options: RunOptions): Promise<void> {
@@ -66,11 +72,12 @@ export async function runJob(context: Context, running: Running, options: RunOpt
   };
   const lease = startLease(options.lockDurationMs, renew, () => stop.abort("lease" satisfies StopReason));
   try {
+    const fence = await startRun(context, { ...running, ...options });
+    if (typeof fence === "string") return await refuse(context, running, fence);
     const record = await requireRecord(context, id);
-    const outcome = alreadyDecided(record, job) ?? (await execute(context, running, record, options));
+    const outcome = await execute(context, running, fence, record, options);
     if (stop.signal.reason === "lease" && (await job.extendLock(token, options.lockDurationMs)) !== 1) return;
-    await writeDown(context, running, outcome, options.worker);
-    await finish(running, outcome);
+    await concludeRun(context, running, fence, record, outcome);
   } catch (error) {
     options.onError(error);
   } finally {
@@ -82,49 +89,56 @@ async function isCancelled({ redis, keys }: Context, id: string): Promise<boolea
   return (await redis.hexists(keys.job(id), "cancel")) === 1;
 }
 
-function alreadyDecided(record: JobRecord, job: Job): Outcome | undefined {
-  if (record.end?.state === "completed" && record.end.result) return { type: "completed", result: record.end.result };
-  if (record.end) return { type: "failed", error: toAppError(record.end.error) };
-  if (record.cancel !== undefined)
-    return { type: "cancelled", error: new AppError("cancelled", "cancelled before it ran") };
-  if (job.stalledCounter <= maxLostWorkers) return undefined;
-  return {
-    type: "failed",
-    error: new AppError("worker_lost", `${job.stalledCounter} workers were lost while they ran it`),
-  };
-}
-
-async function execute(context: Context, running: Running, record: JobRecord, options: RunOptions): Promise<Outcome> {
-  const { job, id, stop } = running;
+async function execute(
+  context: Context,
+  running: Running,
+  fence: Fence,
+  record: JobRecord,
+  options: RunOptions,
+): Promise<Outcome> {
+  const { stop } = running;
   const telling = new Set<Promise<void>>();
-  const tell = async (event: NewJobEvent): Promise<void> => {
-    await Promise.all([addEvent(context, id, event), mirror(job, event)]);
-  };
   const emit = (event: NewJobEvent): void => {
-    keepUntilSettled(telling, tell(event).catch(options.onError));
+    keepUntilSettled(telling, tell(running, fence, event).catch(options.onError));
   };
   try {
-    emit({ type: "state", state: "running", worker: options.worker });
     const envelope = await resolveInputs(context, record);
-    const runsIn = (pid: number): void => {
-      running.pid = pid;
-      options.onChange();
-    };
-    const result = await options.execute(envelope, { signal: stop.signal, emit, runsIn });
+    const result = await options.execute(envelope, {
+      signal: stop.signal,
+      emit,
+      runsIn: (pid) => {
+        running.pid = pid;
+        options.onChange();
+      },
+      uses: (resources) => (running.resources = resources),
+      epoch: fence.run.epoch,
+      checkpoints: record.checkpoints,
+      commit: fence.commit,
+      keep: fence.keep,
+    });
     return { type: "completed", result: jobResult.parse(result) };
   } catch (thrown) {
-    return judge(thrown, stop.signal, job);
+    return judge(thrown, stop.signal, record);
   } finally {
     if (stop.signal.reason !== "lease") await Promise.all(telling);
   }
 }
 
-function judge(thrown: unknown, signal: AbortSignal, job: Job): Outcome {
-  if (signal.reason === "lease" || signal.reason === "drain") return { type: "requeue" };
-  if (signal.reason === "cancelled")
-    return { type: "cancelled", error: new AppError("cancelled", "cancelled while it ran") };
+/** Adds an event, also where Bull Board shows it; one of a run that is not the latest any more ends that run. */
+async function tell({ job, stop }: Running, fence: Fence, event: NewJobEvent): Promise<void> {
+  if (!(await fence.emit(event))) return stop.abort("lease" satisfies StopReason);
+  if (event.type === "progress") await job.updateProgress({ fraction: event.fraction, stage: event.stage });
+  if (event.type === "log") await job.log(`${event.level}: ${event.message}`);
+}
+
+function judge(thrown: unknown, signal: AbortSignal, { attempts, options }: JobRecord): Outcome {
+  if (signal.reason === "lease") return { type: "lost" };
+  if (signal.reason === "drain") return { type: "drained" };
   const error = toAppError(thrown);
-  const again = error.retryable && job.attemptsMade + 1 < (job.opts.attempts ?? 1);
+  if (signal.reason === "cancelled" || error.code === "cancelled")
+    return { type: "cancelled", error: new AppError("cancelled", "cancelled while it ran") };
+  if (error.code === "worker_lost" || error.code === "out_of_memory") return { type: "crashed", error };
+  const again = error.retryable && attempts + 1 < options.attempts;
   return { type: again ? "retry" : "failed", error };
 }
 
@@ -141,38 +155,4 @@ async function resolveInputs(context: Context, { envelope, inputs }: JobRecord):
     }),
   );
   return { ...envelope, params: { ...envelope.params, ...Object.fromEntries(digests) } };
-}
-
-/** Progress and logs as Bull Board shows them. */
-async function mirror(job: Job, event: NewJobEvent): Promise<void> {
-  if (event.type === "progress") await job.updateProgress({ fraction: event.fraction, stage: event.stage });
-  if (event.type === "log") await job.log(`${event.level}: ${event.message}`);
-}
-
-async function writeDown(context: Context, { job, id }: Running, outcome: Outcome, worker: string): Promise<void> {
-  if (outcome.type === "requeue" || outcome.type === "retry") {
-    return addEvent(context, id, {
-      type: "state",
-      state: "waiting",
-      ...(outcome.type === "retry" && { error: outcome.error }),
-    });
-  }
-  const how: JobEnd = {
-    state: outcome.type,
-    at: new Date().toISOString(),
-    startedAt: new Date(job.processedOn ?? Date.now()).toISOString(),
-    worker,
-    attemptsMade: job.attemptsMade + 1,
-    progress: { ...progressOf(job), ...(outcome.type === "completed" && { fraction: 1 }) },
-    ...(outcome.type === "completed" ? { result: outcome.result } : { error: outcome.error.toJSON() }),
-  };
-  await end(context, id, "queue", how);
-  await propagate(context, id, await requireRecord(context, id));
-}
-
-async function finish({ job, token }: Running, outcome: Outcome): Promise<void> {
-  if (outcome.type === "completed") await job.moveToCompleted(outcome.result, token, false);
-  else if (outcome.type === "requeue") await job.moveToWait(token);
-  else if (outcome.type === "retry") await job.moveToFailed(new Error(encodeError(outcome.error.toJSON())), token);
-  else await job.moveToFailed(new UnrecoverableError(encodeError(outcome.error.toJSON())), token);
 }

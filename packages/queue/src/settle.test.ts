@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createContext, workerConnection, type Context } from "./connection.ts";
-import { succeed } from "./rig-jobs.ts";
+import { resultOf, succeed } from "./rig-jobs.ts";
 import { useRig } from "./rig.ts";
 import { settle, sweep } from "./settle.ts";
 import { end } from "./transitions.ts";
@@ -46,18 +46,15 @@ describe("what a process did not get to", () => {
     ]);
     const a = jobs["a"] ?? "";
     const result = { artifact: { name: "a", version: 1, digest: "sha256:0" }, metrics: {} };
-    const progress = { fraction: 1, stage: "" };
     await end(context, a, "queue", {
       state: "completed",
       at: new Date().toISOString(),
-      attemptsMade: 1,
-      progress,
       result,
     });
     const run: string[] = [];
     await rig.work(async (started) => {
       run.push(started.kind);
-      return succeed(started, { signal: new AbortController().signal, emit: () => {}, runsIn: () => {} });
+      return resultOf(started);
     });
     await rig.reaches(jobs["b"], "completed");
     expect(run).toEqual(["change"]);

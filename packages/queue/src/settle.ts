@@ -4,7 +4,6 @@ import { bullRetention } from "./limits.ts";
 import { readRecord, type JobEnd, type JobRecord } from "./record.ts";
 import { end, unblock } from "./transitions.ts";
 
-const backoff = { type: "exponential", delay: 1000, jitter: 0.5 };
 const sweepAgeMs = 3000;
 
 /**
@@ -24,8 +23,6 @@ async function enqueue({ redis, keys, queue }: Context, { envelope, options }: J
   await queue(envelope.kind).add(envelope.kind, envelope, {
     jobId: envelope.id,
     priority: options.priority,
-    attempts: options.attempts,
-    backoff,
     removeOnComplete: bullRetention,
     removeOnFail: bullRetention,
   });
@@ -39,7 +36,7 @@ async function cancelUnlessRunning(context: Context, id: string, record: JobReco
     if ((await queue.remove(id)) === 0) return;
   }
   const error = new AppError("cancelled", "cancelled before it ran").toJSON();
-  const how: JobEnd = { state: "cancelled", at, attemptsMade: 0, progress: { fraction: 0, stage: "" }, error };
+  const how: JobEnd = { state: "cancelled", at, error };
   const from = record.place === "blocked" ? "blocked" : "queue";
   if (await end(context, id, from, how)) await propagate(context, id, { ...record, end: how });
 }
@@ -60,7 +57,7 @@ async function failDependant(context: Context, id: string, input: JobRecord): Pr
   const message = `${name} ${cause?.state}: ${why}`;
   const error = new AppError("failed_dependency", message).toJSON();
   const at = new Date().toISOString();
-  const how: JobEnd = { state: "failed", at, attemptsMade: 0, progress: { fraction: 0, stage: "" }, error };
+  const how: JobEnd = { state: "failed", at, error };
   await end(context, id, "blocked", how);
   const record = await readRecord(context, id);
   if (record?.end) await propagate(context, id, record);

@@ -1,18 +1,10 @@
-import type { JobEvent, JobState } from "@whittle/contracts";
+import type { JobEvent, JobRun, JobState } from "@whittle/contracts";
 import type { Context } from "./connection.ts";
-import { maxEvents, retentionSeconds } from "./limits.ts";
-import { run, script } from "./lua.ts";
+import { retentionSeconds } from "./limits.ts";
+import { prelude, run, script } from "./lua.ts";
 import type { JobEnd } from "./record.ts";
 
-/** Every script begins with this. ARGV: prefix, now (ms since 1970), id, then its own. */
-const common = `
-local prefix, now, id = ARGV[1], ARGV[2], ARGV[3]
-local function key(...) return prefix .. ':' .. table.concat({...}, ':') end
-local function event(job, json)
-  redis.call('XADD', key('events', job), 'MAXLEN', '~', ${maxEvents}, '*', 'e', json)
-  redis.call('EXPIRE', key('events', job), ${retentionSeconds})
-  redis.call('PUBLISH', key('nudge'), job)
-end
+const common = `${prelude}
 local function enter(job, kind, place, needs)
   redis.call('HSET', key('job', job), 'place', place)
   redis.call('ZADD', key('jobs', 'open'), 0, job)
@@ -44,9 +36,15 @@ return ''
 `);
 
 const endScript = script(`${common}
-local from, state, json, happened = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local from, state, json, happened, epoch, run = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local job = key('job', id)
 if redis.call('HGET', job, 'place') ~= from then return 0 end
+if epoch ~= '' then
+  if redis.call('HGET', job, 'epoch') ~= epoch then return 0 end
+  redis.call('HSET', job, 'run:' .. epoch, run)
+  if state ~= 'cancelled' then redis.call('HINCRBY', job, 'attempts', 1) end
+end
+redis.call('HDEL', job, 'running')
 local kind = redis.call('HGET', job, 'kind')
 redis.call('HSET', job, 'place', 'ended', 'end', json)
 redis.call('EXPIRE', job, ${retentionSeconds})
@@ -73,12 +71,21 @@ const reopenScript = script(`${common}
 local needs, happened = cjson.decode(ARGV[4]), ARGV[5]
 local job = key('job', id)
 if redis.call('HGET', job, 'place') ~= 'ended' then return 0 end
-redis.call('HDEL', job, 'end', 'cancel')
+redis.call('HDEL', job, 'end', 'cancel', 'committing', 'checkpoints', 'progress', 'attempts', 'losses', 'strikes', 'drains')
 redis.call('PERSIST', job)
 redis.call('ZREM', key('jobs', 'failed'), id)
 redis.call('ZREM', key('jobs', 'cancelled'), id)
 enter(id, redis.call('HGET', job, 'kind'), #needs == 0 and 'queue' or 'blocked', needs)
 event(id, happened)
+return 1
+`);
+
+const wishScript = script(`${common}
+local job = key('job', id)
+if redis.call('HGET', job, 'place') == 'ended' or redis.call('HEXISTS', job, 'committing') == 1 then return 0 end
+redis.call('HSET', job, 'cancel', ARGV[4])
+redis.call('ZADD', key('outbox'), now, id)
+redis.call('PUBLISH', key('cancel'), id)
 return 1
 `);
 
@@ -109,16 +116,23 @@ export async function create({ redis, keys }: Context, acceptance: Acceptance): 
   return typeof seen === "string" && seen !== "" ? seen : undefined;
 }
 
-/** Ends a job that is still `from`. @returns whether it was. */
+/** Ends a job that is still `from`, and with `ran` only while that run is its latest. @returns whether it was. */
 export async function end(
   { redis, keys }: Context,
   id: string,
   from: "blocked" | "queue",
   how: JobEnd,
+  ran?: JobRun,
 ): Promise<boolean> {
-  const event = stateEvent(how.state, { worker: how.worker, error: how.error });
-  const args = [from, how.state, JSON.stringify(how), event];
+  const event = stateEvent(how.state, { worker: ran?.worker, error: how.error });
+  const args = [from, how.state, JSON.stringify(how), event, ran?.epoch ?? "", ran ? JSON.stringify(ran) : ""];
   return (await run(redis, endScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
+}
+
+/** Writes down the wish to cancel a job and tells its worker. @returns false when it has ended or has begun to publish. */
+export async function wishAway({ redis, keys }: Context, id: string): Promise<boolean> {
+  const args = [new Date().toISOString()];
+  return (await run(redis, wishScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
 }
 
 /** Tells a blocked job that `input` is there. @returns whether it was the last that it waited for. */
@@ -133,7 +147,8 @@ export async function reopen({ redis, keys }: Context, id: string, needs: string
   return (await run(redis, reopenScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
 }
 
-function stateEvent(state: JobState, more: { worker?: string | undefined; error?: unknown } = {}): string {
+/** The event of a change of state, as the stream keeps it. */
+export function stateEvent(state: JobState, more: { worker?: string | undefined; error?: unknown } = {}): string {
   const event: JobEvent = { type: "state", at: new Date().toISOString(), state, ...more };
   return JSON.stringify(event);
 }

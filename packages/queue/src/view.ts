@@ -1,61 +1,42 @@
 import { AppError, type JobState, type JobView, type PipelineView } from "@whittle/contracts";
-import type { Job } from "bullmq";
 import { z } from "zod";
 import type { Context } from "./connection.ts";
-import { progress, readRecord, requireRecord, type JobRecord } from "./record.ts";
+import { requireRecord, type JobRecord } from "./record.ts";
 
 /** @throws AppError `not_found`. */
 export async function jobView(context: Context, id: string): Promise<JobView> {
-  return viewOf(context, await requireRecord(context, id));
+  return viewOf(await requireRecord(context, id));
 }
 
-/** A job's view, asking BullMQ about those that are in its hands. */
-export async function viewOf(context: Context, record: JobRecord): Promise<JobView> {
-  if (record.place !== "queue") return staticView(record);
-  const { id, kind } = record.envelope;
-  // State first: a job that ends in between is then seen as running, with the data of its end left out.
-  const state = await context.queue(kind).getJobState(id);
-  const job: Job | undefined = await context.queue(kind).getJob(id);
-  const again =
-    state === "active" || state === "waiting" || state === "prioritized" ? record : await readRecord(context, id);
-  return again && again.place !== "queue" ? staticView(again) : liveView(record, state === "active", job);
-}
-
-function staticView(record: JobRecord): JobView {
-  const { end } = record;
-  if (!end) return { ...basics(record, "blocked"), progress: { fraction: 0, stage: "" }, attemptsMade: 0 };
-  const { state, at, startedAt, worker, result, error, attemptsMade, progress: reached } = end;
-  return {
-    ...basics(record, state),
-    progress: reached,
-    attemptsMade,
-    ...(startedAt !== undefined && { startedAt }),
-    finishedAt: at,
-    ...(worker !== undefined && { worker }),
-    ...(result && { result }),
-    ...(error && { error }),
-  };
-}
-
-function liveView(record: JobRecord, running: boolean, job: Job | undefined): JobView {
-  return {
-    ...basics(record, running ? "running" : "waiting"),
-    progress: progressOf(job),
-    attemptsMade: job?.attemptsMade ?? 0,
-    ...(job?.processedOn && { startedAt: new Date(job.processedOn).toISOString() }),
-    ...(running && job?.processedBy && { worker: job.processedBy }),
-  };
-}
-
-export function progressOf(job: Job | undefined): { fraction: number; stage: string } {
-  const parsed = progress.safeParse(job?.progress);
-  return parsed.success ? parsed.data : { fraction: 0, stage: "" };
-}
-
-function basics({ envelope }: JobRecord, state: JobState) {
+export function viewOf(record: JobRecord): JobView {
+  const { envelope, end, runs, attempts, losses, drains, progress } = record;
   const { id, kind, params, output, pipeline, createdAt } = envelope;
-  const step = pipeline && { pipeline: { id: pipeline.id, step: pipeline.step } };
-  return { id, kind, state, params, output, ...step, createdAt };
+  const state = stateOf(record);
+  const last = runs.at(-1);
+  return {
+    id,
+    kind,
+    state,
+    params,
+    output,
+    ...(pipeline && { pipeline: { id: pipeline.id, step: pipeline.step } }),
+    progress: state === "completed" ? { ...progress, fraction: 1 } : progress,
+    attemptsMade: attempts,
+    lostRuns: losses,
+    drains,
+    runs,
+    createdAt,
+    ...(last && { startedAt: last.startedAt }),
+    ...(end && { finishedAt: end.at }),
+    ...(last && state !== "waiting" && { worker: last.worker }),
+    ...(end?.result && { result: end.result }),
+    ...(end?.error && { error: end.error }),
+  };
+}
+
+function stateOf({ place, end, running }: JobRecord): JobState {
+  if (place !== "queue") return end?.state ?? "blocked";
+  return running === undefined ? "waiting" : "running";
 }
 
 const storedPipeline = z.object({ createdAt: z.string(), steps: z.array(z.tuple([z.string(), z.string()])) });

@@ -1,10 +1,11 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AppError, toAppError, type JobEnvelope, type JobResult } from "@whittle/contracts";
+import { AppError, type JobEnvelope, type JobResult } from "@whittle/contracts";
 import type { Execute, JobHandle } from "@whittle/queue";
 import type { Logger } from "pino";
 import { childEntry, type Entry } from "../entries.ts";
 import { runInChild } from "./run-in-child.ts";
+import type { Limits } from "./watch.ts";
 
 export interface ExecuteOptions {
   /** URL of the store that the children publish to. */
@@ -18,48 +19,50 @@ export interface ExecuteOptions {
   graceMs: number;
   /** How long a running job may go on when the worker leaves; then it is stopped and waits for another worker, in ms. */
   drainMs: number;
+  limits: Limits;
   log: Logger;
   entry?: Entry;
 }
 
-/** How the worker runs a job: in a process and a folder of its own, which stays while the job may be run again. */
+/** How the worker runs a job: in a process and a folder of its own; what the next run needs is in the job's scratch space. */
 export function createExecute(options: ExecuteOptions): Execute {
   return async (envelope, handle) => {
     const log = options.log.child({ job: envelope.id, kind: envelope.kind });
-    const workDir = join(options.workDir, envelope.id);
+    const workDir = join(options.workDir, `${envelope.id}.${handle.epoch}`);
     await mkdir(workDir, { recursive: true });
     const began = performance.now();
     const seconds = () => Number(((performance.now() - began) / 1000).toFixed(1));
     try {
       const result = await run(envelope, handle, { ...options, workDir, log });
       log.info({ seconds: seconds(), artifact: result.artifact }, "completed");
-      await rm(workDir, { recursive: true, force: true });
       return result;
     } catch (error) {
       log.warn({ seconds: seconds(), err: error, stopped: handle.signal.reason }, "ended without a result");
-      if (!mayRunAgain(error, handle.signal)) await rm(workDir, { recursive: true, force: true });
       throw error;
+    } finally {
+      await rm(workDir, { recursive: true, force: true });
     }
   };
 }
 
-function mayRunAgain(error: unknown, { reason }: AbortSignal): boolean {
-  return reason === "drain" || reason === "lease" || toAppError(error).retryable;
-}
-
 function run(envelope: JobEnvelope, handle: JobHandle, options: ExecuteOptions): Promise<JobResult> {
-  const { store, datasetDirs, workDir, env, graceMs, drainMs, log, entry = childEntry } = options;
+  const { store, datasetDirs, workDir, env, limits, graceMs, drainMs, log, entry = childEntry } = options;
+  const { epoch, checkpoints } = handle;
   return runInChild({
-    envelope,
-    store,
-    datasetDirs,
-    workDir,
+    task: { envelope, epoch, checkpoints, store, datasetDirs, workDir },
     entry,
     env,
+    limits,
     signal: stopSignal(handle.signal, drainMs),
     // Who has lost the claim must be gone before another worker takes the job.
     graceMs: () => (handle.signal.reason === "lease" ? 0 : graceMs),
     onEvent: (event) => handle.emit(event),
+    onUsage: (resources) => handle.uses(resources),
+    onQuestion: async (question) => {
+      if (question.what === "keep") return handle.keep(question.name);
+      await handle.commit();
+      return [];
+    },
     onStart: (pid) => {
       log.info({ child: pid }, "started");
       handle.runsIn(pid);

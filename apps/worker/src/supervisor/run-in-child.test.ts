@@ -2,7 +2,7 @@ import { execFile, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { AppError, type JobEnvelope, type JobResult, type NewJobEvent } from "@whittle/contracts";
+import { AppError, type JobEnvelope, type JobResources, type JobResult, type NewJobEvent } from "@whittle/contracts";
 import { describe, expect, it } from "vitest";
 import { runInChild, type ChildJob } from "./run-in-child.ts";
 
@@ -32,17 +32,28 @@ interface Run {
   started: Promise<void>;
 }
 
-function start(behaviour: string, options: Partial<ChildJob> & { params?: object } = {}): Run {
+interface Options extends Partial<ChildJob> {
+  params?: object;
+  timeoutSeconds?: number;
+}
+
+function start(behaviour: string, { params, timeoutSeconds, ...options }: Options = {}): Run {
   const events: NewJobEvent[] = [];
   const controller = new AbortController();
   let pid = 0;
   let begun: (() => void) | undefined;
   const started = new Promise<void>((resolve) => (begun = resolve));
   const outcome = runInChild({
-    envelope: envelope({ behaviour, ...options.params }),
-    store: "memory:",
-    datasetDirs: [],
-    workDir: "/nowhere",
+    task: {
+      envelope: envelope({ behaviour, ...params }, timeoutSeconds),
+      epoch: 1,
+      checkpoints: [],
+      store: "memory:",
+      datasetDirs: [],
+      workDir: "/nowhere",
+    },
+    limits: { silentMs: 60_000, stallMs: 60_000 },
+    onQuestion: async () => [],
     entry,
     env: process.env,
     graceMs: () => 200,
@@ -129,9 +140,48 @@ describe("runInChild", () => {
   });
 
   it("stops a job at its time limit", async () => {
-    const job = start("busy", { envelope: envelope({ behaviour: "busy" }, 1) });
+    const job = start("busy", { timeoutSeconds: 1 });
     await expect(job.outcome).rejects.toMatchObject({ code: "timeout", message: expect.stringContaining("1 s") });
     expect(await isAlive(job.pid)).toBe(false);
+  });
+
+  it("answers what the child asks before it publishes, also with a refusal", async () => {
+    const asked: unknown[] = [];
+    const job = start("asks", {
+      onQuestion: async (question) => {
+        asked.push(question);
+        if (question.what === "commit") throw new AppError("conflict", "run 1 is not the latest");
+        return ["1-1-checkpoint"];
+      },
+    });
+    const refused = { code: "conflict", message: "run 1 is not the latest" };
+    await expect(job.outcome).resolves.toEqual({ metrics: { answers: [["1-1-checkpoint"], refused] } });
+    expect(asked).toEqual([{ what: "keep", name: "1-3-checkpoint" }, { what: "commit" }]);
+  });
+
+  it.runIf(process.platform === "linux")("kills a process that holds more memory than it may", async () => {
+    const job = start("hungry", { limits: { memoryBytes: 150e6, silentMs: 60_000, stallMs: 60_000 } });
+    const message = expect.stringMatching(/held \d+ bytes of memory, and may hold 150000000/);
+    await expect(job.outcome).rejects.toMatchObject({ code: "out_of_memory", message });
+    expect(await isAlive(job.pid)).toBe(false);
+  });
+
+  it.runIf(process.platform === "linux")("kills a process that hangs: silent, and without using the CPU", async () => {
+    const job = start("frozen", { limits: { silentMs: 2000, stallMs: 600_000 } });
+    const message = expect.stringContaining("silent and idle for 2 s");
+    await expect(job.outcome).rejects.toMatchObject({ code: "worker_lost", message });
+    expect(await isAlive(job.pid)).toBe(false);
+  });
+
+  it("leaves a silent process alone that is busy, until it has told no progress for too long", async () => {
+    const job = start("busy", { limits: { silentMs: 1000, stallMs: 4000 } });
+    await expect(job.outcome).rejects.toMatchObject({ code: "timeout", message: expect.stringContaining("4 s") });
+  });
+
+  it("tells what the process has used", async () => {
+    const used: JobResources[] = [];
+    await start("result", { params: { metrics: {} }, onUsage: (resources) => used.push(resources) }).outcome;
+    expect(used.at(-1)).toEqual({ cpuSeconds: 1.5, peakRssBytes: 4096 });
   });
 
   it("starts nothing for a job that was aborted before", async () => {

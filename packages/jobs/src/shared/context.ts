@@ -5,8 +5,10 @@ import type { ArtifactStore } from "@whittle/store";
 export interface JobContext {
   store: Pick<ArtifactStore, "manifest" | "readFile">;
   signal: AbortSignal;
-  /** This job's own folder: empty at first, and as an earlier attempt on this machine left it. */
+  /** This run's own folder: empty, but for the file that an earlier run of the job gave to `keep` last. */
   workDir: string;
+  /** Makes a file of `workDir`, as it is now, what the job's next run finds there, on whatever machine. */
+  keep(path: string): Promise<void>;
   /** Folders that hold data sets, looked in before the usual places. */
   datasetDirs: string[];
   /** How much is done, 0 to 1, and what is being done now ("epoch 3/5"). */

@@ -74,7 +74,8 @@ export async function trainModel(
 }
 
 function checkpointOf(context: JobContext): CheckpointHooks {
-  const file = fileCheckpoint(join(context.workDir, "checkpoint"));
+  const path = join(context.workDir, "checkpoint");
+  const file = fileCheckpoint(path);
   const refused = ({ message }: AppError) => context.log("warn", `starting over: ${message}`);
   const load = async (): Promise<Checkpoint | undefined> => {
     try {
@@ -86,7 +87,11 @@ function checkpointOf(context: JobContext): CheckpointHooks {
       return undefined;
     }
   };
-  return { ...file, load, refused };
+  const save = async (checkpoint: Checkpoint): Promise<void> => {
+    await file.save(checkpoint);
+    await context.keep(path);
+  };
+  return { ...file, load, save, refused };
 }
 
 function epochValues({ loss, accuracy, valLoss, valAccuracy, learningRate }: EpochPoint): Record<string, number> {

@@ -4,7 +4,8 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const behaviours = {
-  result: ({ metrics }) => answer({ type: "result", result: { metrics } }),
+  result: ({ metrics }) =>
+    answer({ type: "result", result: { metrics }, resources: { cpuSeconds: 1.5, peakRssBytes: 4096 } }),
   events: () => {
     for (const fraction of [0.5, 1])
       process.send({ type: "event", event: { type: "progress", fraction, stage: "half" } });
@@ -28,6 +29,16 @@ const behaviours = {
     process.on("SIGTERM", () => {});
     for (;;);
   },
+  /** Stopped, as a process that waits for ever in native code. */
+  frozen: () => process.kill(process.pid, "SIGSTOP"),
+  hungry: () => {
+    const held = [];
+    setInterval(() => held.push(Buffer.alloc(20e6, 1)), 50);
+  },
+  asks: () => {
+    process.send({ type: "ask", id: 0, question: { what: "keep", name: "1-3-checkpoint" } });
+    process.send({ type: "ask", id: 1, question: { what: "commit" } });
+  },
   /** Starts a process of its own and says which. */
   parent: () => {
     const { pid } = spawn("sleep", ["300"]);
@@ -43,12 +54,21 @@ const behaviours = {
   environment: () => answer({ type: "result", result: { metrics: { threads: process.env.TF_NUM_INTRAOP_THREADS } } }),
 };
 
+const answers = [];
+
 process.on("message", (message) => {
-  if (message.type === "cancel")
-    return answer({ type: "error", error: { code: "cancelled", message: message.reason } });
+  if (message.type === "answer") {
+    answers[message.id] = message.error ?? message.names;
+    if (message.id === 1) answer({ type: "result", result: { metrics: { answers } } });
+    return;
+  }
+  if (message.type === "cancel") {
+    answer({ type: "error", error: { code: "cancelled", message: message.reason } });
+    return;
+  }
   const { behaviour, ...rest } = message.envelope.params;
   process.send({ type: "event", event: { type: "log", level: "debug", message: "started" } });
-  return behaviours[behaviour](rest, message.workDir);
+  behaviours[behaviour](rest, message.workDir);
 });
 
 function answer(message) {

@@ -1,0 +1,83 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AppError } from "@whittle/contracts";
+import { openStore, type Scratch } from "@whittle/store";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createCheckpoints } from "./checkpoints.ts";
+
+let root: string;
+let scratch: Scratch;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "whittle-checkpoints-"));
+  scratch = (await openStore(join(root, "store"))).scratch("job");
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+const folder = () => mkdtemp(join(root, "run-"));
+
+/** One run; `pointed` are its checkpoints, newest first, as the queue keeps them. */
+function run(epoch: number, pointed: string[]) {
+  const warnings: string[] = [];
+  const point = async (name: string): Promise<string[]> => {
+    pointed.unshift(name);
+    return pointed.splice(2);
+  };
+  const checkpoints = createCheckpoints({ scratch, epoch, point, warn: (message) => warnings.push(message) });
+  return { ...checkpoints, warnings };
+}
+
+async function save(keep: (path: string) => Promise<void>, text: string): Promise<void> {
+  const path = join(await folder(), "checkpoint");
+  await writeFile(path, text);
+  await keep(path);
+}
+
+async function restored(epoch: number, names: string[]): Promise<{ text?: string; warnings: string[] }> {
+  const into = await folder();
+  const { restore, warnings } = run(epoch, names);
+  if (!(await restore(names, into))) return { warnings };
+  return { text: await readFile(join(into, "checkpoint"), "utf8"), warnings };
+}
+
+describe("checkpoints", () => {
+  it("go from one run to the next through the store, the two newest kept", async () => {
+    const names: string[] = [];
+    const first = run(1, names);
+    for (const text of ["one", "two", "three"]) await save(first.keep, text);
+    expect(await scratch.list()).toEqual(["1-2-checkpoint", "1-3-checkpoint"]);
+    expect(await restored(2, names)).toEqual({ text: "three", warnings: [] });
+    await save(run(2, names).keep, "four");
+    expect(names).toEqual(["2-1-checkpoint", "1-3-checkpoint"]);
+  });
+
+  it("fall back to the one before when the newest is damaged or gone", async () => {
+    const names: string[] = [];
+    const { keep } = run(1, names);
+    for (const text of ["one", "two"]) await save(keep, text);
+    const file = join(root, "store", "scratch", "job", "1-2-checkpoint");
+    await writeFile(file, (await readFile(file)).subarray(0, 20));
+    expect(await restored(2, names)).toMatchObject({ text: "one", warnings: [expect.stringContaining("damaged")] });
+    await rm(file);
+    expect(await restored(2, names)).toMatchObject({ text: "one", warnings: [expect.stringContaining("gone")] });
+    await scratch.clear();
+    expect(await restored(2, names)).not.toHaveProperty("text");
+  });
+
+  it("of a late run are refused, and its file is removed", async () => {
+    const late = createCheckpoints({
+      scratch,
+      epoch: 1,
+      point: async () => Promise.reject(new AppError("conflict", "run 1 is not the latest")),
+      warn: () => {},
+    });
+    await expect(save(late.keep, "late")).rejects.toMatchObject({ code: "conflict" });
+    expect(await scratch.list()).toEqual([]);
+  });
+
+  it("that can't be written are told, and do not end the job", async () => {
+    const { keep, warnings } = run(1, []);
+    await keep(join(root, "missing", "checkpoint"));
+    expect(warnings).toEqual([expect.stringContaining("not kept")]);
+  });
+});

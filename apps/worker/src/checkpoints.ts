@@ -1,0 +1,63 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { toAppError, type AppError } from "@whittle/contracts";
+import type { Scratch } from "@whittle/store";
+
+export interface CheckpointOptions {
+  /** The job's scratch space in the store, which every host reaches. */
+  scratch: Pick<Scratch, "read" | "write" | "remove">;
+  /** The run's; it begins the names of what the run writes. */
+  epoch: number;
+  /** Tells that a checkpoint is the newest. @returns those not needed any more. @throws AppError `conflict` for a late run. */
+  point: (name: string) => Promise<string[]>;
+  warn: (message: string) => void;
+}
+
+/** Carries a job's checkpoints from one run to the next, wherever that runs. */
+export interface Checkpoints {
+  /** Puts the newest of `names` that is whole into the folder. @returns whether there was one. */
+  restore: (names: string[], folder: string) => Promise<boolean>;
+  /** Makes a file, as it is now, what the next run finds in its folder under the same name. */
+  keep: (path: string) => Promise<void>;
+}
+
+export function createCheckpoints({ scratch, epoch, point, warn }: CheckpointOptions): Checkpoints {
+  let written = 0;
+
+  const restore: Checkpoints["restore"] = async (names, folder) => {
+    for (const name of names) {
+      try {
+        const bytes = await scratch.read(name);
+        if (bytes) {
+          await writeFile(join(folder, fileOf(name)), bytes);
+          return true;
+        }
+        warn(`checkpoint ${name} is gone`);
+      } catch (error) {
+        warn(`checkpoint ${name} can't be used: ${toAppError(error).message}`);
+      }
+    }
+    return false;
+  };
+
+  const keep: Checkpoints["keep"] = async (path) => {
+    const name = `${epoch}-${++written}-${basename(path)}`;
+    try {
+      await scratch.write(name, await readFile(path));
+    } catch (error) {
+      // Without it a later run repeats more; that is no reason to end this one.
+      return warn(`the checkpoint was not kept: ${toAppError(error).message}`);
+    }
+    const old = await point(name).catch(async (error: AppError) => {
+      await scratch.remove(name);
+      throw error;
+    });
+    for (const each of old) await scratch.remove(each);
+  };
+  return { restore, keep };
+}
+
+/** `2-7-checkpoint`: the seventh that run 2 kept. */
+function fileOf(name: string): string {
+  return name.replace(/^\d+-\d+-/, "");
+}

@@ -1,0 +1,129 @@
+import { AppError } from "@whittle/contracts";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createContext, workerConnection, type Context } from "./connection.ts";
+import { startRun, type Fence } from "./fence.ts";
+import { resultOf, succeed, untilStopped } from "./rig-jobs.ts";
+import { useRig } from "./rig.ts";
+import { end } from "./transitions.ts";
+
+const rig = useRig();
+let context: Context;
+
+beforeEach(() => {
+  context = createContext(workerConnection(rig.redis.url), rig.prefix);
+});
+
+afterEach(() => context.close());
+
+/** Begins a run as a worker does that has just got BullMQ's lock. */
+async function start(id: string, worker: string): Promise<Fence> {
+  const claim = { id, kind: "make", token: worker, worker, quarantineAfter: 5 };
+  await context.redis.set(`${context.keys.bull}:make:${id}:lock`, worker);
+  const fence = await startRun(context, claim);
+  if (typeof fence === "string") throw new Error(fence);
+  return fence;
+}
+
+const log = (message: string) => ({ type: "log", level: "info", message }) as const;
+
+describe("a run", () => {
+  it("is refused to a worker without the lock", async () => {
+    const id = await rig.submit();
+    const claim = { id, kind: "make", token: "mine", worker: "w", quarantineAfter: 5 };
+    expect(await startRun(context, claim)).toBe("unheld");
+    expect((await rig.queue.get(id)).runs).toEqual([]);
+  });
+
+  it("that another has followed changes nothing: events, progress, checkpoints, publication, end", async () => {
+    const id = await rig.submit();
+    const late = await start(id, "late");
+    await late.keep("1-1");
+    const now = await start(id, "now");
+    expect([late.run.epoch, now.run.epoch]).toEqual([1, 2]);
+    const before = await rig.queue.get(id);
+
+    expect(await late.emit(log("late"))).toBe(false);
+    expect(await late.emit({ type: "progress", fraction: 0.9, stage: "late" })).toBe(false);
+    await expect(late.keep("1-2")).rejects.toMatchObject({ code: "conflict" });
+    await expect(late.commit()).rejects.toMatchObject({ code: "conflict" });
+    expect(await late.leave(late.run)).toBe(false);
+    const how = { state: "completed", at: new Date().toISOString(), result: { metrics: {} } } as const;
+    expect(await end(context, id, "queue", how, late.run)).toBe(false);
+
+    expect(await rig.queue.get(id)).toEqual(before);
+    expect(before).toMatchObject({ state: "running", worker: "now", lostRuns: 1, runs: [{ outcome: "lost" }, {}] });
+    expect(await rig.queue.events(id, { types: ["log", "progress"] })).toEqual([]);
+    expect(await now.emit(log("now"))).toBe(true);
+    await now.commit();
+  });
+
+  it("keeps its last two checkpoints and says which are not needed any more", async () => {
+    const fence = await start(await rig.submit(), "w");
+    const dropped = [];
+    for (const name of ["1-1", "1-2", "1-3", "1-4"]) dropped.push(await fence.keep(name));
+    expect(dropped).toEqual([[], [], ["1-1"], ["1-2"]]);
+  });
+
+  it("can't be cancelled once it may publish, and may not publish once it is cancelled", async () => {
+    const [first, second] = [await rig.submit(), await rig.submit()];
+    const publishes = await start(first, "w");
+    await publishes.commit();
+    await expect(rig.queue.cancel(first)).rejects.toMatchObject({ code: "conflict" });
+    const cancelled = await start(second, "w");
+    await context.redis.hset(context.keys.job(second), "cancel", new Date().toISOString());
+    await expect(cancelled.commit()).rejects.toMatchObject({ code: "cancelled" });
+  });
+
+  it("of a job that BullMQ has and we don't is ended", async () => {
+    const job = await context.queue("make").add("make", {}, { jobId: "stranger" });
+    await rig.work(succeed);
+    await vi.waitFor(async () => expect(await job.getState()).toBe("failed"));
+  });
+});
+
+describe("what a job may cost", () => {
+  it("a job whose process dies again and again is quarantined, with the reasons, and uses no attempt", async () => {
+    const id = await rig.submit();
+    let tries = 0;
+    await rig.work(async () => Promise.reject(new AppError("worker_lost", `exit code ${++tries}`)), {
+      quarantineAfter: 2,
+    });
+    const failed = await rig.reaches(id, "failed");
+    expect(failed).toMatchObject({ attemptsMade: 0, lostRuns: 2, error: { code: "quarantined" } });
+    expect(failed.error?.message).toMatch(/exit code 1[^]*exit code 2/);
+    expect(failed.runs.map(({ outcome }) => outcome)).toEqual(["crashed", "crashed"]);
+  });
+
+  it("a new checkpoint is a reason to go on with a job whose process dies", async () => {
+    const id = await rig.submit();
+    const seen: string[][] = [];
+    await rig.work(
+      async (envelope, { epoch, checkpoints, keep }) => {
+        seen.push(checkpoints);
+        await keep(`${epoch}-1`);
+        if (epoch === 3) return resultOf(envelope);
+        throw new AppError("worker_lost", "killed");
+      },
+      { quarantineAfter: 2 },
+    );
+    expect(await rig.reaches(id, "completed")).toMatchObject({ lostRuns: 2, attemptsMade: 1 });
+    expect(seen).toEqual([[], ["1-1"], ["2-1", "1-1"]]);
+  });
+
+  it("counts what workers gave back apart, and says who ran it when", async () => {
+    const id = await rig.submit();
+    const first = await rig.work(untilStopped);
+    await rig.reaches(id, "running");
+    await first.close();
+    await rig.work(async (envelope, { uses }) => {
+      uses({ cpuSeconds: 1.5, peakRssBytes: 1_000_000 });
+      return resultOf(envelope);
+    });
+    const done = await rig.reaches(id, "completed");
+    expect(done).toMatchObject({ attemptsMade: 1, drains: 1, lostRuns: 0 });
+    expect(done.runs).toMatchObject([
+      { epoch: 1, outcome: "drained", endedAt: expect.any(String) },
+      { epoch: 2, outcome: "completed", resources: { cpuSeconds: 1.5, peakRssBytes: 1_000_000 } },
+    ]);
+  });
+});

@@ -1,0 +1,184 @@
+import { AppError, type JobRun, type NewJobEvent } from "@whittle/contracts";
+import { z } from "zod";
+import type { Context } from "./connection.ts";
+import { keptCheckpoints, keptRuns } from "./limits.ts";
+import { prelude, run, script } from "./lua.ts";
+import { stateEvent } from "./transitions.ts";
+
+/** Takes a new epoch for a job, if the worker still holds BullMQ's lock on it and nothing has decided the job. */
+const startScript = script(`${prelude}
+local lock, token, limit, json, happened = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
+local job = key('job', id)
+if redis.call('GET', lock) ~= token then return 'unheld' end
+local place = redis.call('HGET', job, 'place')
+if not place then return 'unknown' end
+if place ~= 'queue' then return 'ended' end
+if redis.call('HGET', job, 'running') then
+  redis.call('HINCRBY', job, 'losses', 1)
+  redis.call('HINCRBY', job, 'strikes', 1)
+  redis.call('HDEL', job, 'running')
+end
+if redis.call('HEXISTS', job, 'cancel') == 1 then return 'cancelled' end
+if tonumber(redis.call('HGET', job, 'strikes') or 0) >= limit then return 'quarantined' end
+local epoch = redis.call('HINCRBY', job, 'epoch', 1)
+redis.call('HSET', job, 'running', epoch, 'run:' .. epoch, json)
+redis.call('HDEL', job, 'run:' .. (epoch - ${keptRuns}))
+event(id, happened)
+return epoch
+`);
+
+/** What the scripts below begin with: they do nothing for a run that is not the job's latest, or whose job has ended. */
+const fenced = `${prelude}
+local epoch = ARGV[4]
+local job = key('job', id)
+local held = redis.call('HMGET', job, 'place', 'epoch', 'running')
+if held[1] ~= 'queue' or held[2] ~= epoch or held[3] ~= epoch then return 'stale' end
+`;
+
+const emitScript = script(`${fenced}
+event(id, ARGV[5])
+if ARGV[6] ~= '' then redis.call('HSET', job, 'progress', ARGV[6]) end
+return ''
+`);
+
+/** Redis orders this against the wish to cancel: whichever comes first wins. */
+const commitScript = script(`${fenced}
+if redis.call('HEXISTS', job, 'cancel') == 1 then return 'cancelled' end
+redis.call('HSET', job, 'committing', epoch)
+return ''
+`);
+
+/** A new checkpoint is a reason to trust the job again. */
+const keepScript = script(`${fenced}
+local name = ARGV[5]
+local names = cjson.decode(redis.call('HGET', job, 'checkpoints') or '[]')
+local kept, dropped = {name}, {}
+for _, each in ipairs(names) do
+  if #kept < ${keptCheckpoints} then table.insert(kept, each) else table.insert(dropped, each) end
+end
+redis.call('HSET', job, 'checkpoints', cjson.encode(kept))
+redis.call('HDEL', job, 'strikes')
+return dropped
+`);
+
+const leaveScript = script(`${fenced}
+redis.call('HSET', job, 'run:' .. epoch, ARGV[5])
+redis.call('HDEL', job, 'running')
+for at = 7, #ARGV do redis.call('HINCRBY', job, ARGV[at], 1) end
+event(id, ARGV[6])
+return ''
+`);
+
+/** Ends a run whose worker has gone: nobody holds BullMQ's lock on the job any more. */
+const loseScript = script(`${prelude}
+local job = key('job', id)
+if redis.call('EXISTS', ARGV[4]) == 1 or redis.call('HGET', job, 'place') ~= 'queue' then return 0 end
+if redis.call('HDEL', job, 'running') == 0 then return 0 end
+redis.call('HINCRBY', job, 'losses', 1)
+redis.call('HINCRBY', job, 'strikes', 1)
+event(id, ARGV[5])
+return 1
+`);
+
+const refusal = z.enum(["unheld", "unknown", "ended", "cancelled", "quarantined"]);
+
+/** Why a job that was taken from BullMQ is not run. `unheld`: another worker may have it. `unknown`: it is no job of ours. */
+export type Refusal = z.infer<typeof refusal>;
+
+/**
+ * One run's right to change its job: every write compares the run's epoch with the job's, so that a worker that was taken for dead,
+ * and comes back, changes nothing.
+ */
+export interface Fence {
+  run: JobRun;
+  /** Adds to the job's events. @returns whether the run is still the job's latest. */
+  emit: (event: NewJobEvent) => Promise<boolean>;
+  /**
+   * Asks to publish; from then on the job can't be cancelled any more.
+   * @throws AppError `cancelled` when that was wished before; `conflict` when the run is not the job's latest.
+   */
+  commit: () => Promise<void>;
+  /**
+   * Makes `name` the checkpoint that the next run goes on from, with the one before it as second choice.
+   * @returns the names that are not needed any more.
+   * @throws AppError `conflict` when the run is not the job's latest.
+   */
+  keep: (name: string) => Promise<string[]>;
+  /** Ends the run, but not the job: it waits again. @returns whether the run was the job's latest. */
+  leave: (ended: JobRun) => Promise<boolean>;
+}
+
+const counters: Record<string, string[]> = {
+  failed: ["attempts"],
+  crashed: ["losses", "strikes"],
+  lost: ["losses"],
+  drained: ["drains"],
+};
+
+export interface Claim {
+  id: string;
+  kind: string;
+  /** With which BullMQ's lock was taken. */
+  token: string;
+  worker: string;
+  /** Lost runs without a new checkpoint after which the job is not run again. */
+  quarantineAfter: number;
+}
+
+/** Begins a run. @returns the fence, or why the job is not to be run. */
+export async function startRun(context: Context, claim: Claim): Promise<Fence | Refusal> {
+  const { id, worker } = claim;
+  const begun = { worker, startedAt: new Date().toISOString() };
+  const args = [lockKey(context, claim), claim.token, claim.quarantineAfter, JSON.stringify(begun)];
+  const answer = await call(context, startScript, id, [...args, stateEvent("running", { worker })]);
+  if (typeof answer !== "number") return refusal.parse(answer);
+  return fenceOf(context, id, { ...begun, epoch: answer });
+}
+
+function fenceOf(context: Context, id: string, begun: JobRun): Fence {
+  const { epoch } = begun;
+  const stale = () => new AppError("conflict", `run ${epoch} of job ${id} is not its latest any more`);
+  return {
+    run: begun,
+    emit: async (event) => {
+      const stored = JSON.stringify({ ...event, at: new Date().toISOString() });
+      const progress =
+        event.type === "progress" ? JSON.stringify({ fraction: event.fraction, stage: event.stage }) : "";
+      return (await call(context, emitScript, id, [epoch, stored, progress])) !== "stale";
+    },
+    commit: async () => {
+      const answer = await call(context, commitScript, id, [epoch]);
+      if (answer === "cancelled") throw new AppError("cancelled", "cancelled before it published");
+      if (answer === "stale") throw stale();
+    },
+    keep: async (name) => {
+      const dropped = await call(context, keepScript, id, [epoch, name]);
+      if (!Array.isArray(dropped)) throw stale();
+      return dropped.map(String);
+    },
+    leave: async (ended) => {
+      const { outcome = "lost", error } = ended;
+      const waits = stateEvent("waiting", { error });
+      const args = [epoch, JSON.stringify(ended), waits, ...(counters[outcome] ?? [])];
+      return (await call(context, leaveScript, id, args)) !== "stale";
+    },
+  };
+}
+
+/** Ends the run of a job whose worker has gone, unless another has it already. */
+export async function loseRun(context: Context, kind: string, id: string): Promise<void> {
+  await call(context, loseScript, id, [lockKey(context, { kind, id }), stateEvent("waiting")]);
+}
+
+function lockKey({ keys }: Context, { kind, id }: { kind: string; id: string }): string {
+  return `${keys.bull}:${kind}:${id}:lock`;
+}
+
+function call(
+  { redis, keys }: Context,
+  what: Parameters<typeof run>[1],
+  id: string,
+  args: (string | number)[],
+): Promise<unknown> {
+  return run(redis, what, keys.job(id), [keys.prefix, Date.now(), id, ...args]);
+}

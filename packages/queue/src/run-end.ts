@@ -1,0 +1,102 @@
+import { AppError, type JobResult, type JobRun, type RunOutcome } from "@whittle/contracts";
+import { UnrecoverableError } from "bullmq";
+import type { Context } from "./connection.ts";
+import type { Fence, Refusal } from "./fence.ts";
+import { firstBackoffMs, maxBackoffMs } from "./limits.ts";
+import { encodeError, readRecord, requireRecord, type JobEnd, type JobRecord } from "./record.ts";
+import type { Running } from "./run-job.ts";
+import { propagate } from "./settle.ts";
+import { end } from "./transitions.ts";
+
+/**
+ * How a run ended. `retry`: it failed, and has attempts left; `crashed`: its process died; `drained` and `lost` (the claim on it) are
+ * not its fault.
+ */
+export type Outcome = Final | { type: "retry" | "crashed"; error: AppError } | { type: "drained" | "lost" };
+
+type Final = { type: "completed"; result: JobResult } | { type: "failed" | "cancelled"; error: AppError };
+
+/** Writes down how a run ended, then tells BullMQ. A run that is not the latest any more changes nothing. */
+export async function concludeRun(
+  context: Context,
+  running: Running,
+  fence: Fence,
+  record: JobRecord,
+  outcome: Outcome,
+): Promise<void> {
+  const { job, token, resources } = running;
+  const ran: JobRun = {
+    ...fence.run,
+    endedAt: new Date().toISOString(),
+    outcome: outcome.type === "retry" ? "failed" : (outcome.type satisfies RunOutcome),
+    ...("error" in outcome && { error: outcome.error.toJSON() }),
+    ...(resources && { resources }),
+  };
+  if (isFinal(outcome)) return endJob(context, running, outcome, ran);
+  if (!(await fence.leave(ran))) return;
+  if (outcome.type === "drained" || outcome.type === "lost") return void (await job.moveToWait(token));
+  const failures = outcome.type === "retry" ? record.attempts : record.strikes;
+  await job.moveToDelayed(Date.now() + backoffMs(failures), token);
+}
+
+/** Doubles with each failure, and is spread over its upper half, so that jobs that failed together don't come back together. */
+export function backoffMs(failures: number): number {
+  return Math.min(firstBackoffMs * 2 ** failures, maxBackoffMs) * (0.5 + Math.random() / 2);
+}
+
+function isFinal(outcome: Outcome): outcome is Final {
+  return outcome.type === "completed" || outcome.type === "failed" || outcome.type === "cancelled";
+}
+
+async function endJob(context: Context, running: Running, outcome: Final, ran?: JobRun): Promise<void> {
+  const how: JobEnd = {
+    state: outcome.type,
+    at: ran?.endedAt ?? new Date().toISOString(),
+    ...(outcome.type === "completed" ? { result: outcome.result } : { error: outcome.error.toJSON() }),
+  };
+  const { id } = running;
+  if (!(await end(context, id, "queue", how, ran))) return;
+  await propagate(context, id, await requireRecord(context, id));
+  await tellBullMQ(running, outcome);
+}
+
+async function tellBullMQ({ job, token }: Running, outcome: Final): Promise<void> {
+  if (outcome.type === "completed") await job.moveToCompleted(outcome.result, token, false);
+  else await job.moveToFailed(new UnrecoverableError(encodeError(outcome.error.toJSON())), token);
+}
+
+/** Does with a job what is left to do when it is not to be run. */
+export async function refuse(context: Context, running: Running, why: Refusal): Promise<void> {
+  if (why === "unheld") return;
+  const record = await readRecord(context, running.id);
+  if (!record) {
+    const error = new AppError(
+      "not_found",
+      `there is no job ${running.id}; this entry of BullMQ is not one of Whittle's`,
+    );
+    return tellBullMQ(running, { type: "failed", error });
+  }
+  if (why === "quarantined") return endJob(context, running, { type: "failed", error: quarantined(record) });
+  if (why === "cancelled") {
+    const error = new AppError("cancelled", "cancelled before it ran");
+    return endJob(context, running, { type: "cancelled", error });
+  }
+  // Whoever wrote the end down may have died before it told the jobs behind this one.
+  await propagate(context, running.id, record);
+  const { state, result, error } = record.end ?? { state: "failed" };
+  if (state === "completed" && result) await tellBullMQ(running, { type: "completed", result });
+  else
+    await tellBullMQ(running, { type: "failed", error: new AppError(error?.code ?? "internal", error?.message ?? "") });
+}
+
+/** The evidence: how the last runs that died did so. */
+function quarantined({ strikes, runs }: JobRecord): AppError {
+  const died = runs.filter(({ outcome }) => outcome === "crashed" || outcome === "lost").slice(-strikes);
+  const evidence = died.map(
+    ({ epoch, worker, error }) => `run ${epoch} on ${worker}: ${error?.message ?? "its worker was lost"}`,
+  );
+  return new AppError(
+    "quarantined",
+    `${strikes} runs in a row died without a new checkpoint; retry it when the reason is gone. ${evidence.join("; ")}`,
+  );
+}
