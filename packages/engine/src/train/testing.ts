@@ -1,5 +1,6 @@
 import { tf } from "../tf.ts";
 import { splitmix32 } from "./random.ts";
+import type { RawSamples } from "./raw.ts";
 
 /** Points around one centre per class, on a plane: a problem that a small network learns in a few dozen steps. */
 export function blobs(count: number, seed: number): { x: tf.Tensor2D; y: Int32Array } {
@@ -20,4 +21,33 @@ export function tinyModel(dropout = 0): tf.Sequential {
   ];
   if (dropout > 0) layers.splice(1, 0, tf.layers.dropout({ name: "dropout", rate: dropout }));
   return tf.sequential({ name: "tiny", layers });
+}
+
+/** Images [6, 6, 1] of bytes, of two classes: light in the left or in the right half, with noise. */
+export function tinyImages(count: number): { x: RawSamples; y: Int32Array } {
+  const random = splitmix32(3);
+  const y = Int32Array.from({ length: count }, (_, index) => index % 2);
+  const values = Uint8Array.from({ length: 36 * count }, (_, at) => {
+    const isRight = at % 6 > 2 ? 1 : 0;
+    return (random() % 128) + (isRight === y[Math.floor(at / 36)] ? 127 : 0);
+  });
+  return { x: { values, shape: [6, 6, 1], scale: 1 / 255, offset: -0.5 }, y };
+}
+
+export function tinyImageModel(dropout = 0): tf.Sequential {
+  const layers: tf.layers.Layer[] = [
+    tf.layers.conv2d({
+      name: "conv",
+      filters: 4,
+      kernelSize: 3,
+      useBias: false,
+      inputShape: [6, 6, 1],
+      kernelInitializer: init(1),
+    }),
+    tf.layers.batchNormalization({ name: "norm" }),
+    tf.layers.flatten(),
+    tf.layers.dense({ name: "logits", units: 2, kernelInitializer: init(2) }),
+  ];
+  if (dropout > 0) layers.splice(3, 0, tf.layers.dropout({ rate: dropout }));
+  return tf.sequential({ name: "tiny-image", layers });
 }
