@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { AppError } from "@whittle/contracts";
 import type { StoreDriver } from "./driver.ts";
+import { decode, encode } from "./encoding.ts";
 import { keys } from "./keys.ts";
 
 /** `sha256:<hex>` of some bytes. */
@@ -10,17 +11,15 @@ export function digestOf(bytes: Uint8Array): string {
 
 /**
  * Writes content under its own digest; content that is there already is left alone.
- * @throws AppError `corrupt` when what is there already has another size, so that nothing new is built on it.
+ * @throws AppError `corrupt` when what is there already is damaged, so that nothing new is built on it.
  */
 export async function putBlob(driver: StoreDriver, digest: string, bytes: Uint8Array): Promise<void> {
   const key = keys.blob(digest);
-  if (await driver.create(key, bytes)) return;
+  const encoded = await encode(bytes);
+  if (await driver.create(key, encoded)) return;
   const found = await driver.stat(key);
-  if (found?.size !== bytes.byteLength)
-    throw new AppError(
-      "corrupt",
-      `${key} has ${found?.size ?? 0} bytes, not ${bytes.byteLength}: remove it, then publish again`,
-    );
+  // Another size isn't damage yet: another version of Node may have compressed it.
+  if (found?.size !== encoded.byteLength) await getBlob(driver, digest, "content of an earlier publication");
 }
 
 /**
@@ -36,8 +35,10 @@ export async function getBlob(
   size?: number,
 ): Promise<Uint8Array | undefined> {
   const key = keys.blob(digest);
-  const bytes = await driver.read(key);
-  if (bytes === undefined) return undefined;
+  const stored = await driver.read(key);
+  if (stored === undefined) return undefined;
+  const bytes = await decode(stored);
+  if (bytes === undefined) throw new AppError("corrupt", `${label} is damaged: ${key} can't be decompressed`);
   if (size !== undefined && bytes.byteLength !== size)
     throw new AppError("corrupt", `${label} is damaged: ${key} has ${bytes.byteLength} bytes, not ${size}`);
   if (digestOf(bytes) !== digest)

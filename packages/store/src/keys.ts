@@ -7,9 +7,16 @@ export const keys = {
   alias: (name: string, alias: string) => `models/${name}/refs/${alias}/`,
   aliasGeneration: (name: string, alias: string, generation: number) =>
     `models/${name}/refs/${alias}/${generation}.json`,
+  lease: (id: string) => `leases/${id}.json`,
+  collection: (id: string) => `collections/${id}.json`,
   scratchOf: (jobId: string) => `scratch/${jobId}/`,
   scratch: (jobId: string, name: string) => `scratch/${jobId}/${name}`,
 };
+
+/** The digest that a blob's key stands for. */
+export function digestOfKey(key: string): string {
+  return `sha256:${key.slice(key.lastIndexOf("/") + 1)}`;
+}
 
 /** What the keys under `models/` say about one model: version numbers ascending, the newest generation of each alias. */
 export interface ModelKeys {

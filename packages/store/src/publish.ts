@@ -15,6 +15,7 @@ import { moveAlias } from "./aliases.ts";
 import { digestOf, putBlob } from "./blobs.ts";
 import type { StoreDriver } from "./driver.ts";
 import { keys, readModelKeys } from "./keys.ts";
+import { underLease } from "./lease.ts";
 import { createRecord, readRecord } from "./records.ts";
 
 const target = z.object({
@@ -44,9 +45,15 @@ export type PublishTarget = z.input<typeof target> & {
 export async function publish(driver: StoreDriver, draft: ArtifactDraft, to: PublishTarget): Promise<VersionRecord> {
   const { name, alias, jobId, epoch, actor } = parse(target, to, "The target of a publication");
   const measurements = parse(measurementsSchema, draft.measurements, "The draft", "measurements");
-  const digest = await putArtifact(driver, draft);
+  const { digest, blobs } = contentsOf(draft);
   const claim = { name, digest, jobId, epoch, measurements, createdAt: new Date().toISOString() };
-  const record = await claimVersion(driver, claim, to.guard);
+  const record = await underLease(driver, [...blobs.keys()], async (held) => {
+    for (const [blob, bytes] of blobs) await putBlob(driver, blob, bytes);
+    return claimVersion(driver, claim, async () => {
+      await held();
+      await to.guard?.();
+    });
+  });
   if (alias !== undefined) {
     const { version } = record;
     // The job moves the alias once, and never back from a newer version.
@@ -61,28 +68,22 @@ export async function publish(driver: StoreDriver, draft: ArtifactDraft, to: Pub
   return record;
 }
 
-/** Writes the files and the manifest. @returns the manifest's digest. */
-async function putArtifact(driver: StoreDriver, draft: ArtifactDraft): Promise<string> {
-  const { files, measurements: _measurements, ...rest } = draft;
-  const contents = files.map(({ bytes, ...file }) => ({
-    bytes,
-    ...file,
-    size: bytes.byteLength,
-    digest: digestOf(bytes),
-  }));
-  const manifest = parse(
-    manifestSchema,
-    { schemaVersion: 1, ...rest, files: contents.map(({ bytes: _bytes, ...file }) => file) },
-    "The draft",
-  );
-  const paths = files.map((file) => file.path);
+/** What is to be written, each under its digest: the files, then the manifest, whose digest is the artifact's. */
+function contentsOf(draft: ArtifactDraft): { digest: string; blobs: Map<string, Uint8Array> } {
+  const { files: drafts, measurements: _measurements, ...rest } = draft;
+  const paths = drafts.map(({ path }) => path);
   const twice = paths.find((path, index) => paths.indexOf(path) !== index);
   if (twice !== undefined) throw new AppError("invalid_request", `The draft has two files named ${twice}`);
-  for (const { digest, bytes } of contents) await putBlob(driver, digest, bytes);
-  const encoded = encodeManifest(manifest);
+  const blobs = new Map<string, Uint8Array>();
+  const files = drafts.map(({ bytes, ...file }) => {
+    const digest = digestOf(bytes);
+    blobs.set(digest, bytes);
+    return { ...file, size: bytes.byteLength, digest };
+  });
+  const encoded = encodeManifest(parse(manifestSchema, { schemaVersion: 1, ...rest, files }, "The draft"));
   const digest = digestOf(encoded);
-  await putBlob(driver, digest, encoded);
-  return digest;
+  blobs.set(digest, encoded);
+  return { digest, blobs };
 }
 
 /**
@@ -92,7 +93,7 @@ async function putArtifact(driver: StoreDriver, draft: ArtifactDraft): Promise<s
 async function claimVersion(
   driver: StoreDriver,
   record: Omit<VersionRecord, "version">,
-  guard?: PublishTarget["guard"],
+  guard: () => Promise<void>,
 ): Promise<VersionRecord> {
   const seen = new Set<number>();
   for (;;) {
@@ -102,7 +103,7 @@ async function claimVersion(
     const own = found.find((other) => other?.jobId === record.jobId);
     if (own !== undefined) return own;
     for (const version of unseen) seen.add(version);
-    await guard?.();
+    await guard();
     const next = { ...record, version: highest + 1 };
     if (await createRecord(driver, keys.version(next.name, next.version), next)) return next;
   }

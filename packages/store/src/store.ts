@@ -16,7 +16,9 @@ import {
   type VersionRecord,
 } from "@whittle/contracts";
 import { aliasHistory, moveAlias } from "./aliases.ts";
+import { audit, type Audit } from "./audit.ts";
 import { getBlob } from "./blobs.ts";
+import { collect, type Collection, type CollectOptions } from "./collect.ts";
 import type { StoreDriver } from "./driver.ts";
 import { keys } from "./keys.ts";
 import { buildLineage, type LineageNode } from "./lineage.ts";
@@ -24,6 +26,7 @@ import { findAlias, findModel, findVersion, listModels, summarize, type ModelSum
 import { publish, type PublishTarget } from "./publish.ts";
 import { parseJson } from "./records.ts";
 import { Scratch } from "./scratch.ts";
+import { usage, type Usage } from "./usage.ts";
 
 export interface ResolvedReference {
   digest: string;
@@ -176,6 +179,21 @@ export class ArtifactStore {
       }
     }
     return issues;
+  }
+
+  /** Reads every byte of the store, and says what is damaged: see {@link audit}. */
+  audit(): Promise<Audit> {
+    return audit(this.#driver);
+  }
+
+  /** Removes what nothing leads to any more, or says what that would be: see {@link collect}. */
+  collect(options: CollectOptions = {}): Promise<Collection> {
+    return collect(this.#driver, options);
+  }
+
+  /** How much there is: see {@link usage}. */
+  usage(): Promise<Usage> {
+    return usage(this.#driver);
   }
 
   async #resolveName(reference: Exclude<ModelReference, { kind: "digest" | "step" }>): Promise<VersionRecord> {

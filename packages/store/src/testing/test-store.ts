@@ -1,7 +1,10 @@
 import { describe } from "vitest";
 import type { StoreDriver } from "../driver.ts";
 import { aliasTests, publicationAliasTests } from "./alias-tests.ts";
+import { collectTests } from "./collect-tests.ts";
 import { driverTests } from "./driver-tests.ts";
+import { auditTests } from "./audit-tests.ts";
+import { encodingTests } from "./encoding-tests.ts";
 import { fenceTests } from "./fence-tests.ts";
 import { lineageTests } from "./lineage-tests.ts";
 import { draftTests, publishTests } from "./publish-tests.ts";
@@ -24,5 +27,8 @@ export function testStore(name: string, makeDriver: MakeDriver): void {
     publicationAliasTests(makeDriver);
     lineageTests(makeDriver);
     scratchTests(makeDriver);
+    encodingTests(makeDriver);
+    collectTests(makeDriver);
+    auditTests(makeDriver);
   });
 }

@@ -39,7 +39,7 @@ export class S3Driver implements StoreDriver {
       // Servers other than Amazon's seldom have a host name for each bucket.
       ...(endpoint !== undefined && { endpoint, forcePathStyle: true, region: region ?? "us-east-1" }),
       maxAttempts: 1,
-      requestHandler: { connectionTimeout: 5_000, socketTimeout: 60_000 },
+      requestHandler: { connectionTimeout: 5_000, socketTimeout: 15_000 },
     });
     this.#objects = new S3Objects(client, bucket, this.#limits.attempts);
   }

@@ -1,0 +1,83 @@
+import { aliasRecord, manifest as manifestSchema, toAppError, versionRecord, type Issue } from "@whittle/contracts";
+import { getBlob } from "./blobs.ts";
+import type { StoreDriver } from "./driver.ts";
+import { digestOfKey, keys, readModelKeys } from "./keys.ts";
+import { inParallel } from "./parallel.ts";
+import { parseJson, readRecord } from "./records.ts";
+
+/** Blobs that are in memory at the same time. */
+const width = 4;
+
+/** What was read, and what is wrong with it. */
+export interface Audit {
+  blobs: number;
+  versions: number;
+  aliases: number;
+  issues: Issue[];
+}
+
+/**
+ * Reads every byte of the store: content must have its digest, records must parse, a version must lead to a manifest whose files are
+ * there with the sizes that it names, an alias to a version.
+ */
+export async function audit(driver: StoreDriver): Promise<Audit> {
+  const issues: Issue[] = [];
+  /** Sizes of all sound content. */
+  const sizes = new Map<string, number>();
+  const blobs = await driver.list("blobs/");
+  await inParallel(blobs, width, (key) =>
+    noting(issues, key, async () => {
+      const digest = digestOfKey(key);
+      const bytes = await getBlob(driver, digest, "it");
+      if (bytes !== undefined) sizes.set(digest, bytes.byteLength);
+    }),
+  );
+  const models = readModelKeys(await driver.list("models/"));
+  let versions = 0;
+  let aliases = 0;
+  for (const [name, model] of models) {
+    for (const version of model.versions)
+      await noting(issues, keys.version(name, version), () => auditVersion(driver, issues, name, version, sizes));
+    for (const [alias, generation] of model.aliases)
+      await noting(issues, keys.aliasGeneration(name, alias, generation), async () => {
+        const key = keys.aliasGeneration(name, alias, generation);
+        const record = await readRecord(driver, key, aliasRecord);
+        if (record !== undefined && !model.versions.includes(record.version))
+          issues.push({ path: key, message: `it leads to version ${record.version}, which is missing` });
+      });
+    versions += model.versions.length;
+    aliases += model.aliases.size;
+  }
+  return { blobs: blobs.length, versions, aliases, issues };
+}
+
+async function auditVersion(
+  driver: StoreDriver,
+  issues: Issue[],
+  name: string,
+  version: number,
+  sizes: Map<string, number>,
+): Promise<void> {
+  const key = keys.version(name, version);
+  const record = await readRecord(driver, key, versionRecord);
+  if (record === undefined) return;
+  // A damaged manifest has been noted as content.
+  const bytes = sizes.has(record.digest) ? await getBlob(driver, record.digest, "it") : undefined;
+  const manifest = bytes && manifestSchema.safeParse(parseJson(bytes)).data;
+  if (manifest === undefined)
+    return void issues.push({ path: key, message: `it leads to ${record.digest}, which is no sound manifest` });
+  for (const { path, digest, size } of manifest.files)
+    if (sizes.get(digest) !== size)
+      issues.push({ path: key, message: `its file ${path} is missing or damaged (${keys.blob(digest)})` });
+}
+
+/** Notes damage that `work` meets; other failures are thrown. */
+async function noting(issues: Issue[], path: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const failure = toAppError(error);
+    if (failure.code !== "corrupt") throw failure;
+    issues.push({ path, message: failure.message });
+  }
+}

@@ -1,0 +1,110 @@
+import { randomUUID } from "node:crypto";
+import type { Entry, StoreDriver } from "./driver.ts";
+import { digestOfKey } from "./keys.ts";
+import { collectionMs, leasedDigests, underMark } from "./lease.ts";
+import { inParallel } from "./parallel.ts";
+import { Reachable } from "./reachable.ts";
+
+const hour = 3_600_000;
+const width = 16;
+/** Leases, marks and unfinished files older than this belong to processes that are gone. */
+const leftoverMs = 24 * hour;
+
+export interface CollectOptions {
+  /** Without it nothing is removed, and what would be is reported. */
+  delete?: boolean;
+  /** Content younger than this stays, whoever may want it. */
+  graceMs?: number;
+  /** A job's scratch goes when all of it is older than this. */
+  scratchMs?: number;
+}
+
+interface Amount {
+  count: number;
+  /** As stored. */
+  bytes: number;
+}
+
+/** What was removed, or would be. */
+export interface Collection {
+  /** Content that no version leads to. */
+  blobs: Amount;
+  /** What jobs left in their scratch. */
+  scratch: Amount;
+  /** What killed processes left: unfinished files, leases, marks. */
+  leftovers: Amount;
+}
+
+/**
+ * Removes what nothing leads to any more: content outside {@link Reachable} and outside the leases of running publications, the scratch
+ * of jobs long gone, and what killed processes left behind. It never removes a record, so no version or generation number is given again.
+ * It may be interrupted anywhere and repeated, and runs beside publications and other collections.
+ * @throws AppError `corrupt` when a record or a manifest is damaged, before anything is removed.
+ */
+export async function collect(driver: StoreDriver, options: CollectOptions): Promise<Collection> {
+  const { graceMs = 24 * hour, scratchMs = 7 * 24 * hour } = options;
+  const now = await storeTime(driver);
+  const old = (entries: Entry[], ageMs: number) => entries.filter(({ modified }) => modified <= now - ageMs);
+  const reachable = new Reachable(driver);
+  const blobs = old(await driver.entries("blobs/"), graceMs);
+  const scratch = abandoned(await driver.entries("scratch/"), now - scratchMs);
+  const places = await Promise.all(["tmp/", "leases/", "collections/"].map((prefix) => driver.entries(prefix)));
+  const leftovers = old(places.flat(), leftoverMs);
+  await reachable.update();
+  const leased = await leasedDigests(driver);
+  const unused = blobs.filter((entry) => !mustStay(entry, reachable, leased));
+  if (options.delete !== true)
+    return { blobs: amountOf(unused), scratch: amountOf(scratch), leftovers: amountOf(leftovers) };
+  await inParallel([...scratch, ...leftovers], width, ({ key }) => driver.remove(key));
+  const removed = await removeUnused(driver, unused, reachable);
+  return { blobs: amountOf(removed), scratch: amountOf(scratch), leftovers: amountOf(leftovers) };
+}
+
+/** In rounds, each under a mark of its own, so that no publication waits for long. @returns what was removed. */
+async function removeUnused(driver: StoreDriver, unused: Entry[], reachable: Reachable): Promise<Entry[]> {
+  const removed: Entry[] = [];
+  const left = unused.values();
+  let next = left.next();
+  while (next.done !== true) {
+    await underMark(driver, async () => {
+      const end = performance.now() + collectionMs;
+      // Leases first: who has given his back since has a record by now.
+      const leased = await leasedDigests(driver);
+      await reachable.update();
+      for (; next.done !== true && performance.now() < end; next = left.next()) {
+        if (mustStay(next.value, reachable, leased)) continue;
+        await driver.remove(next.value.key);
+        removed.push(next.value);
+      }
+    });
+  }
+  return removed;
+}
+
+function mustStay({ key }: Entry, reachable: Reachable, leased: Set<string>): boolean {
+  const digest = digestOfKey(key);
+  return reachable.sizes.has(digest) || leased.has(digest);
+}
+
+/** The scratch of jobs that have written nothing since `deadline`. */
+function abandoned(entries: Entry[], deadline: number): Entry[] {
+  const jobOf = ({ key }: Entry) => key.split("/")[1];
+  const alive = new Set(entries.filter(({ modified }) => modified > deadline).map(jobOf));
+  return entries.filter((entry) => !alive.has(jobOf(entry)));
+}
+
+function amountOf(entries: Entry[]): Amount {
+  return { count: entries.length, bytes: entries.reduce((sum, { size }) => sum + size, 0) };
+}
+
+/** The time by the clock that the ages of keys are told by. */
+async function storeTime(driver: StoreDriver): Promise<number> {
+  const key = `tmp/time-${randomUUID()}`;
+  await driver.create(key, new Uint8Array());
+  try {
+    const found = (await driver.entries("tmp/")).find((entry) => entry.key === key);
+    return found?.modified ?? 0;
+  } finally {
+    await driver.remove(key);
+  }
+}

@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import { digestOf, getBlob, putBlob } from "../blobs.ts";
+import { keys } from "../keys.ts";
+import { ArtifactStore } from "../store.ts";
+import { exampleDraft } from "./example-draft.ts";
+import type { MakeDriver } from "./test-store.ts";
+
+/** Pseudo-random weights (a linear congruential generator), of which one in ten is kept. */
+function sparseWeights(count: number): Uint8Array {
+  let seed = 1;
+  const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+  return new Uint8Array(Float32Array.from({ length: count }, () => (random() < 0.1 ? random() : 0)).buffer);
+}
+
+export function encodingTests(makeDriver: MakeDriver): void {
+  describe("content at rest", () => {
+    it("is compressed where it is sparse, and read as it was", async () => {
+      const { driver, again } = await makeDriver();
+      const bytes = sparseWeights(10_000);
+      await putBlob(driver, digestOf(bytes), bytes);
+      const stored = (await driver.stat(keys.blob(digestOf(bytes))))?.size ?? Infinity;
+      expect(stored).toBeLessThan(bytes.byteLength / 5);
+      expect(await getBlob(again(), digestOf(bytes), "it", bytes.byteLength)).toEqual(bytes);
+    });
+
+    it("is left as it is where compression would not help", async () => {
+      const { driver } = await makeDriver();
+      const bytes = sparseWeights(1_000).map((_, index) => (index * index * 31 + (index >> 3)) % 251);
+      const noise = Buffer.concat(
+        Array.from({ length: 64 }, (_, n) => Buffer.from(digestOf(bytes.with(0, n)).slice(7), "hex")),
+      );
+      await putBlob(driver, digestOf(noise), noise);
+      expect(await driver.read(keys.blob(digestOf(noise)))).toEqual(new Uint8Array(noise));
+    });
+
+    it("may look like compressed content and be none", async () => {
+      const { driver } = await makeDriver();
+      const bytes = Buffer.concat([Buffer.from("\x93WHITLBR", "latin1"), Buffer.from("no brotli")]);
+      await putBlob(driver, digestOf(bytes), bytes);
+      expect(await getBlob(driver, digestOf(bytes), "it")).toEqual(new Uint8Array(bytes));
+    });
+
+    it("that lies there uncompressed is built on", async () => {
+      const { driver } = await makeDriver();
+      const bytes = sparseWeights(10_000);
+      await driver.create(keys.blob(digestOf(bytes)), bytes);
+      await putBlob(driver, digestOf(bytes), bytes);
+      expect(await getBlob(driver, digestOf(bytes), "it")).toEqual(bytes);
+    });
+
+    it("is reported as damaged when it was cut after compression", async () => {
+      const { driver } = await makeDriver();
+      const bytes = sparseWeights(10_000);
+      const key = keys.blob(digestOf(bytes));
+      await putBlob(driver, digestOf(bytes), bytes);
+      const stored = (await driver.read(key)) ?? bytes;
+      await driver.remove(key);
+      await driver.create(key, stored.slice(0, -100));
+      await expect(getBlob(driver, digestOf(bytes), "weights.bin")).rejects.toMatchObject({
+        code: "corrupt",
+        message: expect.stringContaining("weights.bin is damaged"),
+      });
+      await expect(putBlob(driver, digestOf(bytes), bytes)).rejects.toMatchObject({ code: "corrupt" });
+    });
+
+    it("is counted raw and as stored", async () => {
+      const { driver } = await makeDriver();
+      const store = new ArtifactStore(driver);
+      const bytes = sparseWeights(10_000);
+      const draft = exampleDraft("a");
+      draft.files.push({ path: "model.onnx", role: "onnx", mediaType: "application/onnx", bytes });
+      await store.publish(draft, { name: "m", jobId: "1", actor: "me" });
+      await store.scratch("job2").write("1", new Uint8Array(68));
+      const { artifacts, used, unused, scratch } = await store.usage();
+      expect(artifacts).toBe(1);
+      expect(used.blobs).toBe(4);
+      expect(used.raw).toBeGreaterThan(bytes.byteLength);
+      expect(used.stored).toBeLessThan(bytes.byteLength / 4);
+      expect(unused).toEqual({ blobs: 0, stored: 0 });
+      expect(scratch).toEqual({ stored: 100 });
+    });
+  });
+}
