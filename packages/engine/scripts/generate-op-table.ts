@@ -31,15 +31,18 @@ interface Messages {
   OpList: { deserializeBinary(bytes: Uint8Array): { toObject(): { opList: OpDef[] } } };
 }
 
-/** Ops that the compiler itself puts into a graph. */
+/** Ops that tfjs does not know and the compiler puts into a graph. */
 const emitted = [
   "AddV2",
   "Const",
   "EnsureShape",
+  "FusedBatchNormGradV3",
+  "FusedBatchNormV3",
   "Identity",
   "Mul",
   "Pack",
   "Placeholder",
+  "ReluGrad",
   "StatelessMultinomial",
   "StatelessRandomNormal",
   "StatelessRandomUniform",

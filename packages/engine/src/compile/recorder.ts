@@ -1,6 +1,7 @@
 import { AppError } from "@whittle/contracts";
 import { tf } from "../tf.ts";
 import type { NativeBackend, NativeBinding, NativeTensorData, OpAttr, TensorMetadata } from "../runtime/native.ts";
+import { installFusions } from "./fusions/index.ts";
 import { opEntry } from "./op-table.ts";
 import { Patches } from "./patches.ts";
 import type { Call, Draw, Feed, Node, Spec, Value } from "./program.ts";
@@ -51,6 +52,7 @@ export class Recorder {
     this.#patches.set(Math, "random", () => this.#onRandom());
     this.#watchOptimizers();
     for (const name of checkingKernels) this.#allowReads(name);
+    installFusions(this.#patches);
   }
 
   remove(): void {

@@ -1,0 +1,109 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { initEngine } from "../../runtime/init.ts";
+import { nativeBackend } from "../../runtime/native.ts";
+import { tf } from "../../tf.ts";
+import { compile } from "../compile.ts";
+import { distance, minimize, pair, weightsDistance, type Pair } from "../testing/models.ts";
+import { trace } from "../trace.ts";
+
+beforeAll(async () => void (await initEngine()));
+
+const { layers } = tf;
+
+/** A layer between two dense ones; `shape` is what it sees of a sample. */
+function around(shape: number[], make: () => tf.layers.Layer): Pair {
+  const units = shape.reduce((product, size) => product * size, 1);
+  const model = () =>
+    tf.sequential({
+      layers: [
+        layers.dense({ units, useBias: false, inputShape: [5] }),
+        layers.reshape({ targetShape: shape }),
+        make(),
+        layers.reshape({ targetShape: [units] }),
+        layers.dense({ units: 3 }),
+      ],
+    });
+  return pair(model, tf.randomNormal([6, 5], 0, 1, "float32", 1), 3);
+}
+
+/** The operations that a step consists of. */
+function operations({ models: [model], x, y }: Pair): Set<string> {
+  const backend = nativeBackend();
+  if (!backend) throw new Error("no native backend");
+  const step = minimize(model, tf.train.sgd(0));
+  const request = { backend, fn: step, args: [x, y], tensors: [x, y], random: Math.random };
+  const traced = trace<Parameters<typeof step>, tf.Scalar>({
+    ...request,
+    args: [x, y],
+    mayFuse: true,
+    mayInitialise: true,
+  });
+  if (!("program" in traced)) throw new Error("the step made variables");
+  return new Set(traced.program.nodes.flatMap((node) => (node.kind === "call" ? [node.op] : [])));
+}
+
+function distanceAfter(steps: number, made: Pair): number {
+  const [eager, compiled] = [
+    minimize(made.models[0], tf.train.adam(0.01)),
+    compile(minimize(made.models[1], tf.train.adam(0.01))),
+  ];
+  for (let step = 0; step < steps; step++) tf.dispose([eager(made.x, made.y), compiled(made.x, made.y)]);
+  compiled.dispose();
+  return weightsDistance(made.models);
+}
+
+const momentum = 0.8;
+const fused: Record<string, { shape: number[]; make: () => tf.layers.Layer; op: string }> = {
+  "batch normalization of vectors": {
+    shape: [4],
+    make: () => layers.batchNormalization({ momentum, epsilon: 0.01 }),
+    op: "FusedBatchNormGradV3",
+  },
+  "batch normalization of sequences": {
+    shape: [3, 4],
+    make: () => layers.batchNormalization({ momentum, axis: 2 }),
+    op: "FusedBatchNormGradV3",
+  },
+  "batch normalization of images": {
+    shape: [3, 2, 4],
+    make: () => layers.batchNormalization({ momentum }),
+    op: "FusedBatchNormGradV3",
+  },
+  relu: { shape: [4], make: () => layers.activation({ activation: "relu" }), op: "ReluGrad" },
+};
+
+describe.each(Object.entries(fused))("%s in a compiled step", (_, { shape, make, op }) => {
+  it("is one operation backward, and comes to the same as eagerly for 20 steps", () => {
+    expect(operations(around(shape, make))).toContain(op);
+    expect(distanceAfter(20, around(shape, make))).toBeLessThan(2e-6);
+  });
+});
+
+describe("batch normalization that is no single operation", () => {
+  it.each([
+    { name: "where its axis isn't the last one", axis: 1, training: true },
+    { name: "outside training", axis: 2, training: false },
+  ])("is as tfjs composes it $name", ({ axis, training }) => {
+    const { models, x } = around([3, 4], () => layers.batchNormalization({ axis }));
+    const apply = (inputs: tf.Tensor): tf.Tensor => {
+      const output = models[0].apply(inputs, { training });
+      if (output instanceof tf.Tensor) return output;
+      throw new TypeError("several outputs");
+    };
+    const compiled = compile(apply);
+    expect(distance(compiled(x).dataSync(), apply(x).dataSync())).toBeLessThan(1e-6);
+    expect(compiled.graphs).toBe(1);
+  });
+});
+
+it("differentiates twice through relu", () => {
+  const second = (x: tf.Tensor) => {
+    const first = tf.grad((at: tf.Tensor) => tf.sum(tf.square(tf.relu(at))));
+    return tf.grad((at: tf.Tensor) => tf.sum(first(at)))(x);
+  };
+  const compiled = compile(second);
+  const x = tf.tensor1d([-1, 0.5, 2]);
+  // (relu(x)^2)'' is 2 where x > 0.
+  expect([...compiled(x).dataSync()]).toEqual([0, 2, 2]);
+  expect(compiled.graphs).toBe(1);
+});

@@ -1,0 +1,9 @@
+import type { Patches } from "../patches.ts";
+import { fuseBatchNorm } from "./batch-norm.ts";
+import { fuseRelu } from "./relu.ts";
+
+/** Has tfjs call single operations of TensorFlow's for what it otherwise composes of many; in a graph these are faster. */
+export function installFusions(patches: Patches): void {
+  fuseBatchNorm(patches);
+  fuseRelu(patches);
+}
