@@ -23,10 +23,30 @@ export const proportion = z.object({
   n: z.int().positive(),
 });
 
+/** A class of the test samples, and how many of its samples were recognised. */
+const classCount = z.object({ label: z.string(), samples: z.int().nonnegative(), correct: z.int().nonnegative() });
+
+/** How a parent answers the test samples that the model was measured on. */
+export const comparison = z.object({
+  role: z.enum(["base", "teacher"]),
+  digest,
+  accuracy: proportion,
+  gzipBytes: z.int().positive(),
+  perClass: z.array(classCount).optional(),
+  /** Samples that only one of the two got right, and the two-sided p of McNemar's exact test. */
+  mcNemar: z.object({
+    onlyParent: z.int().nonnegative(),
+    onlyThis: z.int().nonnegative(),
+    pValue: z.number().min(0).max(1),
+  }),
+});
+
 /** What was measured and is the same for the same seed on the same machine, so it is part of the artifact's digest. */
 export const metrics = z.object({
   accuracy: proportion.optional(),
   loss: z.number().optional(),
+  perClass: z.array(classCount).optional(),
+  comparison: comparison.optional(),
   /** Size of the file that is served, as it is and gzipped (level 9), in bytes. */
   bytes: z.int().positive().optional(),
   gzipBytes: z.int().positive().optional(),
@@ -35,15 +55,30 @@ export const metrics = z.object({
   macs: z.int().nonnegative().optional(),
   /** Share of the weights (biases left out) that are exactly zero. */
   sparsity: z.number().min(0).max(1).optional(),
+  /** How the outputs differ from those of the model that this one was made from, on the same test samples. */
+  fidelity: z
+    .object({
+      /** Of one output, and the mean over all. */
+      maxDifference: z.number(),
+      meanDifference: z.number(),
+      /** The share of samples for which both predict the same class. */
+      agreement: proportion,
+    })
+    .optional(),
 });
 
 /** Milliseconds of one call. */
 const latency = z.object({ p50: z.number(), p95: z.number() });
+const latencies = z.object({ b1: latency, b32: latency });
 
 /** What differs from run to run: kept in the version record, outside the digest. */
 export const measurements = z.object({
-  latencyMs: z.object({ b1: latency, b32: latency }).optional(),
-  /** The machine that `latencyMs` was measured on. */
+  latencyMs: latencies.optional(),
+  /** Of the parent that the metrics compare with, measured in turn with the model in the same run. */
+  parentLatencyMs: latencies.optional(),
+  /** Whether to use the model in the place of the one that it was made from; the reasons speak against it. */
+  recommendation: z.object({ recommended: z.boolean(), reasons: z.array(z.string()) }).optional(),
+  /** The machine that the latencies were measured on. */
   cpu: z.object({ model: z.string(), flags: z.array(z.string()), threads: z.int().positive() }).optional(),
   trainingSeconds: z.number().nonnegative().optional(),
 });
@@ -74,7 +109,26 @@ export const modelConfig = z.object({
   compression: z
     .object({
       prunedSparsity: z.number().optional(),
-      quantization: z.object({ bits: z.int(), granularity: z.string(), scheme: z.string() }).optional(),
+      /** Channels that each layer has left, where the family's parameters don't say so: the layers of model.json hold. */
+      channels: z.record(z.string(), z.int().positive()).optional(),
+      quantization: z
+        .object({
+          /** The most bits that a weight has, 16 for float16. */
+          bits: z.int(),
+          granularity: z.string(),
+          scheme: z.string(),
+          /** Without it: `static`. */
+          method: z.string().optional(),
+          /** Bits that a quantized weight takes in the file, on average. */
+          storedBits: z.number().optional(),
+          /** The layers whose bits are not `bits`: theirs, or "float". */
+          layers: z.record(z.string(), z.union([z.int(), z.literal("float")])).optional(),
+          calibrator: z.string().optional(),
+          rounding: z.string().optional(),
+          biasCorrection: z.boolean().optional(),
+          equalized: z.boolean().optional(),
+        })
+        .optional(),
     })
     .optional(),
 });
@@ -121,6 +175,7 @@ export type TensorSpec = z.infer<typeof tensorSpec>;
 export type Signature = z.infer<typeof signature>;
 export type Preprocessing = z.infer<typeof preprocessing>;
 export type Proportion = z.infer<typeof proportion>;
+export type Comparison = z.infer<typeof comparison>;
 export type Metrics = z.infer<typeof metrics>;
 export type Measurements = z.infer<typeof measurements>;
 export type FileRole = z.infer<typeof fileRole>;

@@ -3,7 +3,7 @@ import { openDatasetOf } from "../shared/data.ts";
 import { evaluateOnnx } from "../shared/evaluation.ts";
 import { checkFits, openArtifact } from "../shared/model.ts";
 import { percent } from "../shared/training.ts";
-import { classAccuracies, confusionMatrix } from "./confusion.ts";
+import { classAccuracies, confusionMatrix } from "../shared/confusion.ts";
 import type { EvaluateParams } from "./contract.ts";
 
 /** Runs a published model over a split, as it is served. */

@@ -6,6 +6,7 @@ import { cpuInfo, measureLatency } from "@whittle/onnx/runtime";
 import type { Dataset } from "@whittle/zoo";
 import { z } from "zod";
 import { stopIfAborted, type JobContext, type JobOutcome } from "./context.ts";
+import { compare, perClass, recommend } from "./comparison.ts";
 import { evaluateOnnx } from "./evaluation.ts";
 import { percent } from "./training.ts";
 import { versionsOf } from "./versions.ts";
@@ -23,6 +24,8 @@ export interface Product {
   /** What trained it, and for how long. */
   backend?: BackendInfo;
   trainingSeconds?: number;
+  /** What the kind itself has measured besides. */
+  metrics?: Partial<Metrics>;
 }
 
 const modelJson = z.object({ modelTopology: z.unknown() });
@@ -47,25 +50,54 @@ export function onnxFile(bytes: Uint8Array): ArtifactDraft["files"][number] {
   return { path: "model.onnx", role: "onnx", mediaType: "application/octet-stream", bytes };
 }
 
-/** Measures a model on the test samples, in ONNX Runtime, and makes it ready to be published. */
+/** Measures a model and the one it was made from on the test samples, in ONNX Runtime, and makes it ready to be published. */
 export async function measured(context: JobContext, product: Product): Promise<JobOutcome> {
   const { config, data, job, parents, files, onnx, backend } = product;
   context.progress(0.9, "measuring accuracy");
-  const { accuracy, loss } = await evaluateOnnx(context, onnx, data.test, config, data);
-  const size = { bytes: onnx.byteLength, gzipBytes: gzipSync(onnx, { level: 9 }).byteLength };
-  const metrics: Metrics = { accuracy, loss, ...size, ...analyse(onnx) };
+  const own = await evaluateOnnx(context, onnx, data.test, config, data);
+  const parent = await openParent(context, product);
+  const { accuracy, loss } = own;
+  const metrics: Metrics = {
+    ...{ accuracy, loss, bytes: onnx.byteLength, gzipBytes: gzipSize(onnx), ...analyse(onnx) },
+    perClass: perClass(data.test.y, own, data.labels),
+    ...(parent && { comparison: compare(data.test.y, parent, own, data.labels) }),
+    ...product.metrics,
+  };
   stopIfAborted(context.signal);
   context.progress(0.95, "measuring latency");
-  const measurements = await measure(product);
-  context.log("info", describe(metrics, measurements));
+  const measurements = await measure(product, metrics, parent?.onnx);
+  tell(context, metrics, measurements);
   const origin = { job, parents, data: { name: data.name, digest: data.digest }, versions: versionsOf(backend) };
   return { artifact: { config, metrics, ...origin, files, measurements }, metrics: { ...metrics, ...measurements } };
 }
 
-async function measure({ onnx, data, trainingSeconds }: Product): Promise<Measurements> {
-  const models = [{ name: "model", model: onnx }];
-  const { model: latencyMs } = await measureLatency(models, { batches: [1, 32], inputShape: data.inputShape });
-  return { latencyMs, cpu: cpuInfo(), trainingSeconds };
+/** The model that this one was made from, or its teacher, with how it answers the same test samples; it may take them in another form. */
+async function openParent(context: JobContext, { parents: [parent], data }: Product) {
+  if (!parent) return undefined;
+  const manifest = await context.store.manifest(parent.digest);
+  const onnx = await context.store.readFile(manifest, "onnx");
+  const evaluation = await evaluateOnnx(context, onnx, data.test, manifest.config, data);
+  return { ...parent, onnx, evaluation, gzipBytes: gzipSize(onnx) };
+}
+
+function gzipSize(bytes: Uint8Array): number {
+  return gzipSync(bytes, { level: 9 }).byteLength;
+}
+
+/** Latencies of the model and, in turn with it, of its parent. */
+async function measure(product: Product, metrics: Metrics, parent: Uint8Array | undefined): Promise<Measurements> {
+  const { onnx, data, trainingSeconds } = product;
+  const models = [{ name: "own", model: onnx }, ...(parent ? [{ name: "parent", model: parent }] : [])];
+  const taken = await measureLatency(models, { batches: [1, 32], inputShape: data.inputShape });
+  const latencies = { latencyMs: taken["own"], parentLatencyMs: taken["parent"] };
+  return { ...latencies, recommendation: recommend(metrics, latencies), cpu: cpuInfo(), trainingSeconds };
+}
+
+function tell(context: JobContext, metrics: Metrics, measurements: Measurements): void {
+  context.log("info", describe(metrics, measurements));
+  const { recommendation } = measurements;
+  if (recommendation?.recommended === false)
+    context.log("warn", `not recommended in place of its base: ${recommendation.reasons.join("; ")}`);
 }
 
 function describe({ accuracy, bytes, gzipBytes }: Metrics, { latencyMs }: Measurements): string {

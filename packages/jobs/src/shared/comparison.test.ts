@@ -1,0 +1,79 @@
+import { proportion } from "@whittle/onnx/runtime";
+import type { Metrics } from "@whittle/contracts";
+import { describe, expect, it } from "vitest";
+import { compare, perClass, recommend } from "./comparison.ts";
+
+const names = ["cat", "dog"];
+const labels = Int32Array.of(0, 0, 0, 1, 1);
+const evaluationOf = (predictions: Int32Array) => {
+  const correct = predictions.filter((each, i) => each === labels[i]).length;
+  return { predictions, loss: 1, accuracy: proportion(correct, labels.length) };
+};
+const own = evaluationOf(Int32Array.of(0, 0, 1, 1, 1));
+const parent = {
+  role: "base" as const,
+  digest: `sha256:${"0".repeat(64)}`,
+  evaluation: evaluationOf(Int32Array.of(0, 1, 0, 1, 0)),
+  gzipBytes: 900,
+};
+
+describe("comparing a model with the one it was made from", () => {
+  it("counts what each class has and what was recognised", () => {
+    expect(perClass(labels, own, names)).toEqual([
+      { label: "cat", samples: 3, correct: 2 },
+      { label: "dog", samples: 2, correct: 2 },
+    ]);
+  });
+
+  it("says how the other answers the same samples, and where only one of them is right", () => {
+    expect(compare(labels, parent, own, names)).toMatchObject({
+      role: "base",
+      accuracy: { value: 3 / 5, n: 5 },
+      perClass: [{ correct: 2 }, { correct: 1 }],
+      mcNemar: { onlyParent: 1, onlyThis: 2, pValue: 1 },
+    });
+  });
+});
+
+const at = (p50: number) => ({ p50, p95: p50 });
+const latencies = (b1: number, b32: number) => ({ b1: at(b1), b32: at(b32) });
+const metricsOf = (accuracy: number, pValue: number): Metrics => ({
+  accuracy: { value: accuracy, interval: [0, 1], n: 1000 },
+  gzipBytes: 300,
+  comparison: {
+    role: "base",
+    digest: parent.digest,
+    accuracy: { value: 0.9, interval: [0, 1], n: 1000 },
+    gzipBytes: 900,
+    mcNemar: { onlyParent: 1, onlyThis: 1, pValue },
+  },
+});
+const asFast = { latencyMs: latencies(1, 10), parentLatencyMs: latencies(1, 10) };
+
+describe("recommending a compressed model", () => {
+  it("takes one that is smaller, as good and as fast", () => {
+    expect(recommend(metricsOf(0.9, 1), asFast)).toEqual({ recommended: true, reasons: [] });
+  });
+
+  it("holds a loss against it only where it is more than 0.5 points and no chance", () => {
+    expect(recommend(metricsOf(0.896, 0.001), asFast)?.recommended).toBe(true);
+    expect(recommend(metricsOf(0.89, 0.2), asFast)?.recommended).toBe(true);
+    expect(recommend(metricsOf(0.89, 0.001), asFast)).toEqual({
+      recommended: false,
+      reasons: ["it is 1.00 points less accurate (McNemar p = 0.0010)"],
+    });
+  });
+
+  it("tells where it is slower or larger", () => {
+    const slow = { ...asFast, latencyMs: latencies(1.04, 14) };
+    const larger = { ...metricsOf(0.9, 1), gzipBytes: 901 };
+    expect(recommend(larger, slow)?.reasons).toEqual([
+      "it is larger: 901 bytes for 900",
+      "it is slower at batch 32: 14.000 ms for 10.000 ms",
+    ]);
+  });
+
+  it("says nothing of a model that was made from none", () => {
+    expect(recommend({ gzipBytes: 1 }, asFast)).toBeUndefined();
+  });
+});

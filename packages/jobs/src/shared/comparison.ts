@@ -1,0 +1,62 @@
+import type { Comparison, Measurements, Metrics } from "@whittle/contracts";
+import { confusionMatrix } from "./confusion.ts";
+import type { Evaluation } from "./evaluation.ts";
+import { mcNemar } from "./mcnemar.ts";
+
+/** Each class' samples and how many of them were recognised. */
+export function perClass(labels: Int32Array, { predictions }: Evaluation, names: string[]): Metrics["perClass"] {
+  const matrix = confusionMatrix(labels, predictions, names.length);
+  return matrix.map((row, at) => ({
+    label: names[at] ?? String(at),
+    samples: row.reduce((a, b) => a + b, 0),
+    correct: row[at] ?? 0,
+  }));
+}
+
+/** How a model answers against a parent, on the same samples. */
+export function compare(
+  labels: Int32Array,
+  parent: { role: Comparison["role"]; digest: string; evaluation: Evaluation; gzipBytes: number },
+  own: Evaluation,
+  names: string[],
+): Comparison {
+  const { role, digest, evaluation, gzipBytes } = parent;
+  const { onlyFirst, onlySecond, pValue } = mcNemar(labels, evaluation.predictions, own.predictions);
+  return {
+    role,
+    digest,
+    accuracy: evaluation.accuracy,
+    gzipBytes,
+    perClass: perClass(labels, evaluation, names),
+    mcNemar: { onlyParent: onlyFirst, onlyThis: onlySecond, pValue },
+  };
+}
+
+/** A loss of accuracy is held against a model from here on (0.5 points), and only where McNemar's test finds it is no chance. */
+const acceptedLoss = 0.005;
+const significance = 0.05;
+/** Two latencies within this share of each other are taken as the same: so much differs between two runs of one model. */
+const latencyTolerance = 0.05;
+
+/** Whether to use a compressed model in place of the one that it was made from; the reasons speak against it. */
+export function recommend(
+  { accuracy, gzipBytes = 0, comparison }: Metrics,
+  { latencyMs, parentLatencyMs }: Measurements,
+): Measurements["recommendation"] {
+  if (comparison?.role !== "base" || !accuracy) return undefined;
+  const reasons: string[] = [];
+  const loss = comparison.accuracy.value - accuracy.value;
+  const { pValue } = comparison.mcNemar;
+  if (loss > acceptedLoss && pValue < significance)
+    reasons.push(`it is ${(100 * loss).toFixed(2)} points less accurate (McNemar p = ${pValue.toPrecision(2)})`);
+  if (gzipBytes > comparison.gzipBytes) reasons.push(`it is larger: ${gzipBytes} bytes for ${comparison.gzipBytes}`);
+  for (const [batch, name] of [
+    ["b1", "batch 1"],
+    ["b32", "batch 32"],
+  ] as const) {
+    const [own, other] = [latencyMs?.[batch].p50, parentLatencyMs?.[batch].p50];
+    if (own !== undefined && other !== undefined && own > other * (1 + latencyTolerance))
+      reasons.push(`it is slower at ${name}: ${own.toFixed(3)} ms for ${other.toFixed(3)} ms`);
+  }
+  return { recommended: reasons.length === 0, reasons };
+}
