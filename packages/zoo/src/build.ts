@@ -8,6 +8,8 @@ export interface ModelShape {
   /** Shape of one sample, without the batch. */
   inputShape: number[];
   classes: number;
+  /** How many tokens there are, where a sample is a sequence [steps] of token ids. */
+  vocabulary?: number | undefined;
   /** Fixes the first weights. */
   seed: number;
 }
@@ -27,11 +29,11 @@ export function defineBuild<P extends z.ZodObject>(
   family: ModelFamily<P>,
   build: (params: z.output<P>, shape: BuildShape) => tf.LayersModel,
 ): Build {
-  return (params, { inputShape, classes, seed }) => {
+  return (params, { seed, ...shape }) => {
     let drawn = 0;
     // tfjs takes a seed of 0 for none.
     const seeds = () => mixSeed(seed, (drawn += 1)) || 1;
     const parsed = parse(family.params, params, `The parameters of ${family.name}`, "familyParams");
-    return build(parsed, { inputShape, classes, seeds });
+    return build(parsed, { ...shape, seeds });
   };
 }

@@ -19,4 +19,4 @@ function nameEnum<T extends object>(entries: T, what: string) {
   return z.enum(names, { error: `must be a ${what} of the zoo: ${names.join(", ")}` });
 }
 
-export type { DatasetContract, DatasetSource, ModelFamily } from "./contracts.ts";
+export type { DatasetContract, DatasetSource, FamilyExample, ModelFamily } from "./contracts.ts";

@@ -8,6 +8,17 @@ export interface ModelFamily<P extends z.ZodObject = z.ZodObject> {
   description: string;
   /** Every default is in it. */
   params: P;
+  /** Small models that have between them every layer that the family can have: the tests of the zoo train and export each. */
+  examples: FamilyExample<P>[];
+}
+
+/** A model of a family as the tests build it. */
+export interface FamilyExample<P extends z.ZodObject = z.ZodObject> {
+  params: z.input<P>;
+  /** Shape of one sample, without the batch. */
+  inputShape: number[];
+  /** How many tokens there are, where a sample is a sequence [steps] of token ids. */
+  vocabulary?: number;
 }
 
 /** Declares a model family. */
@@ -30,6 +41,8 @@ export interface DatasetContract {
   licence: string;
   /** Shape of one sample, as models take it. */
   inputShape: number[];
+  /** What each token stands for, where the samples are sequences [steps] of token ids: an id is an index into them. */
+  vocabulary?: string[];
   /** Names of the classes; a label is an index into them. */
   labels: string[];
   /** What turns the raw values into what models see: x scale + offset. */

@@ -22,6 +22,8 @@ export interface Dataset extends Splits {
   /** SHA-256 of the whole content, whatever the limit. */
   digest: string;
   inputShape: number[];
+  /** What each token id stands for, where the samples are sequences of them. */
+  vocabulary?: string[];
   labels: string[];
   preprocessing: Preprocessing;
 }
@@ -37,12 +39,13 @@ export interface SampleLimit {
  * @throws AppError `corrupt` when they are not what the contract says.
  */
 export function assemble(contract: DatasetContract, splits: Splits, limit: SampleLimit = {}): Dataset {
-  const { name, inputShape, labels, preprocessing } = contract;
+  const { name, inputShape, vocabulary, labels, preprocessing } = contract;
   for (const part of ["train", "test"] as const) checkSplit(contract, part, splits[part]);
   return {
     name,
     digest: contentDigest(contract, splits),
     inputShape,
+    ...(vocabulary && { vocabulary }),
     labels,
     preprocessing,
     train: firstSamples(splits.train, limit.train),

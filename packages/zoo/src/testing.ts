@@ -1,21 +1,23 @@
-/** What every model family and every data set of the zoo must hold to. Call these in a test file in the folder of each. */
+/** What every model family and every data set of the zoo must hold to. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { fit, initEngine, loadModel, modelWeights, predict, saveModel, tf } from "@whittle/engine";
 import { beforeAll, describe, expect, it } from "vitest";
-import { datasets, families, type DatasetName, type FamilyName } from "./catalog.ts";
-import type { Dataset, Split } from "./dataset.ts";
+import { datasets, families, familyName, type DatasetName, type FamilyName } from "./catalog.ts";
+import type { Dataset } from "./dataset.ts";
+import { patterns } from "./fixtures/patterns.ts";
 import { buildModel, findDataset, loadDataset, toFloat } from "./index.ts";
 
-/** Tests a family on images of 8 x 8, with its default parameters and with the variants given. */
-export function testModelFamily(name: FamilyName, variants: Record<string, unknown>[] = []): void {
-  testOnWasm(name, [{}, ...variants]);
-  describe.each([{}, ...variants])(`model family ${name} with %j`, (params) => {
+const classes = 4;
+
+/** Tests a family by its examples: on the backend of this machine, compiled and not. */
+export function testModelFamily(name: FamilyName): void {
+  describe.each(families[name].examples)(`model family ${name} with $params`, ({ params, ...example }) => {
     beforeAll(() => initEngine());
 
-    const shape = { inputShape: [8, 8, 1], classes: 4, seed: 3 };
+    const shape = { ...example, classes, seed: 3 };
     const build = (seed = shape.seed) => buildModel(name, params, { ...shape, seed });
 
     it("takes its parameters, completed by the defaults, again", () => {
@@ -37,29 +39,35 @@ export function testModelFamily(name: FamilyName, variants: Record<string, unkno
     });
 
     it("gives finite logits [batch, classes] that are not probabilities", () => {
-      const logits = tf.tidy(() => predict(build(), tf.randomUniform([5, ...shape.inputShape], 0, 1, "float32", 1)));
-      expect(logits.shape).toEqual([5, 4]);
+      const logits = predict(build(), patterns(shape, classes, 5).x);
+      expect(logits.shape).toEqual([5, classes]);
       const values = [...logits.dataSync()];
       expect(values.every((value) => Number.isFinite(value))).toBe(true);
       expect(Math.min(...values)).toBeLessThan(0);
     });
 
-    it("learns the tiny patterns, and predicts the same when saved and loaded", async () => {
-      const data = await loadDataset("tiny");
-      const model = build();
-      const { epochs } = await fit(model, { ...tensors(data, data.train), epochs: 3, batchSize: 64, seed: 1 });
-      expect(epochs.at(-1)?.loss).toBeLessThan(epochs[0]?.loss ?? 0);
-      const { x } = tensors(data, data.test);
-      const loaded = await loadModel(await saveModel(model));
-      expect([...predict(loaded, x).dataSync()]).toEqual([...predict(model, x).dataSync()]);
+    it("learns in 20 compiled steps, to the weights of 20 steps op by op and of another run", async () => {
+      const samples = patterns(shape, classes, 64);
+      const train = async (eager: boolean) => {
+        const model = build();
+        const optimizer = { type: "momentum", learningRate: 0.02 } as const;
+        const { epochs } = await fit(model, { ...samples, optimizer, epochs: 5, batchSize: 16, seed: 1, eager });
+        return { model, losses: epochs.map(({ loss }) => loss) };
+      };
+      const [compiled, again, eager] = [await train(false), await train(false), await train(true)];
+      expect(compiled.losses.at(-1)).toBeLessThan(compiled.losses[0] ?? 0);
+      expect(weightsDigest(again.model)).toBe(weightsDigest(compiled.model));
+      expect(weightsDistance(compiled.model, eager.model)).toBeLessThan(1e-3);
     });
 
-    it("comes to the same weights when trained with the same seed", async () => {
-      const data = await loadDataset("tiny", { limit: { train: 100 } });
-      const samples = tensors(data, data.train);
-      const models = [build(), build()];
-      for (const model of models) await fit(model, { ...samples, epochs: 2, batchSize: 16, seed: 1 });
-      expect(new Set(models.map(weightsDigest)).size).toBe(1);
+    it("predicts the same when saved and loaded", async () => {
+      const model = build();
+      model.setWeights(
+        model.getWeights().map((weight, at) => tf.randomUniform(weight.shape, 0.1, 1, "float32", at + 1)),
+      );
+      const loaded = await loadModel(await saveModel(model));
+      const { x } = patterns(shape, classes, 5);
+      expect([...predict(loaded, x).dataSync()]).toEqual([...predict(model, x).dataSync()]);
     });
 
     it("names its parameters' mistakes", () => {
@@ -70,16 +78,27 @@ export function testModelFamily(name: FamilyName, variants: Record<string, unkno
   });
 }
 
-/** In a process of its own: a process has one backend for life. */
-function testOnWasm(name: FamilyName, variants: Record<string, unknown>[]): void {
-  it(`model family ${name} learns with every optimizer on WebAssembly`, { timeout: 180_000 }, async () => {
-    const program = fileURLToPath(new URL("fixtures/train-family.ts", import.meta.url));
+/** The largest difference of two models' weights, relative to the largest number of each weight. */
+function weightsDistance(model: tf.LayersModel, other: tf.LayersModel): number {
+  const others = modelWeights(other);
+  const distances = Object.entries(modelWeights(model)).map(([name, { data }]) => {
+    const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-3);
+    const difference = (value: number, at: number) => Math.abs(value - (others[name]?.data[at] ?? Number.NaN));
+    return Math.max(...data.map(difference)) / largest;
+  });
+  return Math.max(...distances);
+}
+
+/** Trains the examples of every family on WebAssembly, in a process of its own: a process has one backend for life. */
+export function testFamiliesOnWasm(): void {
+  it("every model family learns on WebAssembly", { timeout: 300_000 }, async () => {
+    const program = fileURLToPath(new URL("fixtures/train-examples.ts", import.meta.url));
     const env = { ...process.env, WHITTLE_BACKEND: "wasm" };
-    const args = ["--import", "tsx", program, name, JSON.stringify(variants)];
-    const { stdout } = await promisify(execFile)(process.execPath, args, { env });
-    const { backend, runs }: { backend: string; runs: { before: number; after: number }[] } = JSON.parse(stdout);
-    expect([backend, runs.length]).toEqual(["wasm", 4 * variants.length]);
-    for (const run of runs) expect(run.after, JSON.stringify(run)).toBeLessThan(run.before);
+    const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", program], { env });
+    const { backend, runs }: { backend: string; runs: { family: string; losses: number[] }[] } = JSON.parse(stdout);
+    expect(backend).toBe("wasm");
+    expect([...new Set(runs.map(({ family }) => family))]).toEqual(familyName.options);
+    for (const run of runs) expect(run.losses.at(-1), JSON.stringify(run)).toBeLessThan(run.losses[0] ?? 0);
   });
 }
 
@@ -91,11 +110,6 @@ function digest(...parts: Uint8Array[]): string {
 
 function weightsDigest(model: tf.LayersModel): string {
   return digest(...Object.values(modelWeights(model)).map(({ data }) => new Uint8Array(data.buffer)));
-}
-
-function tensors(data: Dataset, split: Split): { x: tf.Tensor; y: Int32Array } {
-  const x = tf.tensor(toFloat(split, data.preprocessing), [split.count, ...data.inputShape]);
-  return { x, y: split.y };
 }
 
 /** Tests a data set where this machine has it; `content` is what its content must hash to. */

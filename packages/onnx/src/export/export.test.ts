@@ -98,6 +98,27 @@ describe("a batch normalization", () => {
     expect((await run(bytes, [1, 1], [5]))?.data).toEqual(Float32Array.of(4.5, 24));
   });
 
+  it("is folded into a depthwise convolution", async () => {
+    const layers: TestLayer[] = [
+      ["DepthwiseConv2D", "conv", { kernel_size: 1, strides: 1, padding: "valid", use_bias: false }],
+      ["BatchNormalization", "norm", { epsilon: 0 }],
+    ];
+    const bytes = exportOnnx({
+      topology: sequential([1, 1, 2], layers),
+      weights: {
+        "conv/depthwise_kernel": weight([1, 1, 2, 1], [2, 3]),
+        "norm/gamma": weight([2], [1, 2]),
+        "norm/beta": weight([2], [0.5, 0]),
+        "norm/moving_mean": weight([2], [3, 4]),
+        "norm/moving_variance": weight([2], [4, 1]),
+      },
+      signature: signature([1, 1, 2], [1, 1, 2]),
+    });
+    expect(operators(bytes)).toEqual(["Transpose", "Conv", "Transpose"]);
+    // (5, 6): the convolution gives (10, 18); normalized (10 - 3) / 2 + 0.5 and 2 (18 - 4).
+    expect((await run(bytes, [1, 1, 1, 2], [5, 6]))?.data).toEqual(Float32Array.of(4, 28));
+  });
+
   it("stays when its input is also read elsewhere", () => {
     const calls: TestCall[] = [
       ["Dense", "dense", ["in"], { units: 2, use_bias: false }],

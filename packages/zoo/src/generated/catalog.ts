@@ -1,7 +1,9 @@
 // Written by `npm run generate` from the folders beside it. Edit those.
 
 import { family as cnnFamily } from "../models/cnn/contract.ts";
+import { family as dsCnnFamily } from "../models/ds-cnn/contract.ts";
 import { family as mlpFamily } from "../models/mlp/contract.ts";
+import { family as mobilenetFamily } from "../models/mobilenet/contract.ts";
 import { family as resnetFamily } from "../models/resnet/contract.ts";
 import { dataset as fashionMnistDataset } from "../datasets/fashion-mnist/contract.ts";
 import { dataset as mnistDataset } from "../datasets/mnist/contract.ts";
@@ -9,7 +11,9 @@ import { dataset as tinyDataset } from "../datasets/tiny/contract.ts";
 
 export const families = {
   cnn: cnnFamily,
+  "ds-cnn": dsCnnFamily,
   mlp: mlpFamily,
+  mobilenet: mobilenetFamily,
   resnet: resnetFamily,
 };
 

@@ -1,7 +1,9 @@
 // Written by `npm run generate` from the folders beside it. Edit those.
 
 import { build as cnnBuild } from "../models/cnn/build.ts";
+import { build as dsCnnBuild } from "../models/ds-cnn/build.ts";
 import { build as mlpBuild } from "../models/mlp/build.ts";
+import { build as mobilenetBuild } from "../models/mobilenet/build.ts";
 import { build as resnetBuild } from "../models/resnet/build.ts";
 import { load as fashionMnistLoad } from "../datasets/fashion-mnist/load.ts";
 import { load as mnistLoad } from "../datasets/mnist/load.ts";
@@ -9,7 +11,9 @@ import { load as tinyLoad } from "../datasets/tiny/load.ts";
 
 export const builders = {
   cnn: cnnBuild,
+  "ds-cnn": dsCnnBuild,
   mlp: mlpBuild,
+  mobilenet: mobilenetBuild,
   resnet: resnetBuild,
 };
 

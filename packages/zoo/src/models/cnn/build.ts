@@ -1,6 +1,7 @@
 import { AppError } from "@whittle/contracts";
 import { tf } from "@whittle/engine";
 import { defineBuild } from "../../build.ts";
+import { checkImage } from "../../image/input.ts";
 import { family } from "./contract.ts";
 
 /** (convolution -> [batch normalization] -> ReLU -> max pooling)+ -> flatten -> [dense] -> [dropout] -> logits. */
@@ -53,12 +54,7 @@ function convolutionBlock(
 }
 
 function checkInput(inputShape: number[], blocks: number): void {
-  if (inputShape.length !== 3) {
-    throw new AppError(
-      "invalid_request",
-      `A cnn takes images [height, width, channels], not [${inputShape.join(", ")}]`,
-    );
-  }
+  checkImage(family.name, inputShape);
   const [height = 0, width = 0] = inputShape;
   const most = Math.floor(Math.log2(Math.min(height, width)));
   if (blocks <= most) return;

@@ -1,12 +1,6 @@
 import { initEngine } from "@whittle/engine";
 import { describe, expect, it } from "vitest";
 import { buildModel } from "../../index.ts";
-import { testModelFamily } from "../../testing.ts";
-
-testModelFamily("cnn", [
-  { filters: [4, 8, 8], dense: 0, dropout: 0 },
-  { filters: [4], batchNorm: true },
-]);
 
 describe("cnn", () => {
   it("has the layers that its parameters say, in order", async () => {

@@ -38,4 +38,8 @@ export const family = defineFamily({
       .meta({ description: "Share of the features before the logits that is left out at a training step." }),
     batchNorm: z.boolean().default(false).meta({ description: "Normalize each convolution over the batch." }),
   }),
+  examples: [
+    { params: { filters: [4, 8, 8], dense: 0, dropout: 0 }, inputShape: [8, 8, 1] },
+    { params: { filters: [4], batchNorm: true, dense: 16 }, inputShape: [8, 8, 1] },
+  ],
 });

@@ -24,4 +24,8 @@ export const family = defineFamily({
       .default(0)
       .meta({ description: "Share of each hidden layer that is left out at a training step." }),
   }),
+  examples: [
+    { params: { hidden: [] }, inputShape: [8, 8, 1] },
+    { params: { hidden: [16, 8], activation: "tanh", dropout: 0.2 }, inputShape: [8, 8, 1] },
+  ],
 });

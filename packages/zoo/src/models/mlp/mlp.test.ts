@@ -1,9 +1,6 @@
 import { initEngine, modelWeights } from "@whittle/engine";
 import { describe, expect, it } from "vitest";
 import { buildModel } from "../../index.ts";
-import { testModelFamily } from "../../testing.ts";
-
-testModelFamily("mlp", [{ hidden: [] }, { hidden: [16, 8], activation: "tanh", dropout: 0.2 }]);
 
 describe("mlp", () => {
   it("is the 784-128-10 network by default for 28 x 28 images of 10 classes", async () => {

@@ -29,4 +29,8 @@ export const family = defineFamily({
           "What leads around a block that changes the shape: a convolution of 1 x 1, or every second row and column with zeros for the new channels, without parameters.",
       }),
   }),
+  examples: [
+    { params: { filters: 4 }, inputShape: [8, 8, 1] },
+    { params: { filters: 4, shortcut: "padding" }, inputShape: [8, 8, 1] },
+  ],
 });

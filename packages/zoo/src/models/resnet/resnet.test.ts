@@ -1,9 +1,6 @@
 import { initEngine, predict, tf } from "@whittle/engine";
 import { beforeAll, describe, expect, it } from "vitest";
 import { buildModel } from "../../index.ts";
-import { testModelFamily } from "../../testing.ts";
-
-testModelFamily("resnet", [{ filters: 4 }, { filters: 4, shortcut: "padding" }]);
 
 describe("resnet", () => {
   beforeAll(() => initEngine());
