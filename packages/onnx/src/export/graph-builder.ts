@@ -16,6 +16,7 @@ export class GraphBuilder {
   nodes: Node[] = [];
   readonly constants = new Map<string, Constant>();
   readonly shapes = new Map<string, readonly number[]>();
+  readonly #elementTypes = new Map<string, number>();
   readonly inputs: ValueInfo[] = [];
   readonly outputs: ValueInfo[] = [];
 
@@ -46,6 +47,12 @@ export class GraphBuilder {
     return output;
   }
 
+  /** Adds a Cast of a value to another element type. */
+  cast(value: string, output: string, elementType: number): string {
+    this.#elementTypes.set(output, elementType);
+    return this.emit("Cast", [value], output, this.shapes.get(value) ?? [], { to: elementType });
+  }
+
   /** Declares `value` as the graph's output `name`. */
   output(value: string, name: string): void {
     const shape = this.shapes.get(value) ?? [];
@@ -70,7 +77,9 @@ export class GraphBuilder {
           .map(([name, { dims, data }]) => tensor(name, dims, data)),
         input: this.inputs,
         output: this.outputs,
-        valueInfo: produced.map((name) => valueInfo(name, DataType.FLOAT, this.shapes.get(name) ?? [])),
+        valueInfo: produced.map((name) =>
+          valueInfo(name, this.#elementTypes.get(name) ?? DataType.FLOAT, this.shapes.get(name) ?? []),
+        ),
       },
     };
   }

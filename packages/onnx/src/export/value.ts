@@ -2,7 +2,7 @@ import type { GraphBuilder } from "./graph-builder.ts";
 
 /**
  * How a value's elements lie in the ONNX graph beside how Keras sees them. `plain`: the same. `channelsFirst`: Keras' [H, W, C] as
- * [C, H, W]. `flattened`: Keras' flattened [H, W, C], but in the order of [C, H, W]; `spatial` is that [H, W, C].
+ * [C, H, W], or [T, C] as [C, T]. `flattened`: Keras' flattened [H, W, C], but in the order of [C, H, W]; `spatial` is that [H, W, C].
  */
 export type Layout = "plain" | "channelsFirst" | "flattened";
 
@@ -16,17 +16,21 @@ export interface Value {
 
 /** The shape that a value has in the ONNX graph, batch first. */
 export function onnxShape({ shape, layout }: Pick<Value, "shape" | "layout">): number[] {
-  const [height = 0, width = 0, channels = 0] = shape;
-  return layout === "channelsFirst" ? [-1, channels, height, width] : [-1, ...shape];
+  return layout === "channelsFirst" ? [-1, ...shape.slice(-1), ...shape.slice(0, -1)] : [-1, ...shape];
 }
 
-/** [H, W, C] as [C, H, W], with a Transpose where it is not so already. */
+/** [H, W, C] as [C, H, W], or [T, C] as [C, T], with a Transpose where it is not so already. */
 export function toChannelsFirst(graph: GraphBuilder, value: Value): Value {
   if (value.layout === "channelsFirst") return value;
   const { name, shape } = toPlain(graph, value);
   const moved = { name: `${name}/channels_first`, shape, layout: "channelsFirst" } as const;
-  graph.emit("Transpose", [name], moved.name, onnxShape(moved), { perm: [0, 3, 1, 2] });
+  graph.emit("Transpose", [name], moved.name, onnxShape(moved), { perm: [0, shape.length, ...axes(shape)] });
   return moved;
+}
+
+/** The axes of a sample but the last, counted with the batch. */
+function axes(shape: readonly number[]): number[] {
+  return shape.slice(1).map((_size, at) => at + 1);
 }
 
 /** The value with its elements in Keras' order. */
@@ -34,7 +38,8 @@ export function toPlain(graph: GraphBuilder, value: Value): Value {
   if (value.layout === "plain") return value;
   if (value.layout === "channelsFirst") {
     const moved = { name: `${value.name}/channels_last`, shape: value.shape, layout: "plain" } as const;
-    graph.emit("Transpose", [value.name], moved.name, onnxShape(moved), { perm: [0, 2, 3, 1] });
+    const perm = [0, ...axes(value.shape).map((axis) => axis + 1), 1];
+    graph.emit("Transpose", [value.name], moved.name, onnxShape(moved), { perm });
     return moved;
   }
   const [height, width, channels] = value.spatial ?? [0, 0, 0];

@@ -1,12 +1,7 @@
 import { fit, tf } from "@whittle/engine";
 import { buildModel } from "@whittle/zoo";
 import type { TrainCase } from "./cases.ts";
-
-export interface Samples {
-  /** [n, 28, 28, 1], float32 in 0..1. */
-  x: tf.Tensor4D;
-  y: Int32Array;
-}
+import type { Samples } from "./samples.ts";
 
 /** tfjs on Node draws progress bars otherwise. */
 const silent = { verbose: 0 };
@@ -16,7 +11,7 @@ const timedEpochs = 2;
 
 /** Samples per second of Whittle's training loop, without validation. */
 export async function trainWhittle(trainCase: TrainCase, data: Samples): Promise<number> {
-  const model = build(trainCase);
+  const model = build(trainCase, data);
   const x = tf.slice(data.x, 0, trainCase.samples);
   const { epochs } = await fit(model, {
     x,
@@ -33,17 +28,19 @@ export async function trainWhittle(trainCase: TrainCase, data: Samples): Promise
 
 /** Samples per second of tfjs' own `model.fit`. */
 export async function trainStock(trainCase: TrainCase, data: Samples): Promise<number> {
-  const model = build(trainCase);
-  const x = tf.slice(data.x, 0, trainCase.samples);
-  const y = tf.tidy(() => tf.oneHot(tf.tensor1d(data.y.subarray(0, trainCase.samples), "int32"), 10).toFloat());
+  const model = build(trainCase, data);
+  const { stockSamples, batchSize } = trainCase;
+  const x = tf.slice(data.x, 0, stockSamples);
+  const labels = data.y.subarray(0, stockSamples);
+  const y = tf.tidy(() => tf.oneHot(tf.tensor1d(labels, "int32"), data.shape.classes).toFloat());
   const optimizer = tf.train.adam(0.001);
-  model.compile({ optimizer, loss: (labels, logits) => tf.losses.softmaxCrossEntropy(labels, logits) });
+  model.compile({ optimizer, loss: (targets, logits) => tf.losses.softmaxCrossEntropy(targets, logits) });
   const times: number[] = [];
   let begin = 0;
   await model.fit(x, y, {
     ...silent,
     epochs: 1 + timedEpochs,
-    batchSize: trainCase.batchSize,
+    batchSize,
     callbacks: {
       onEpochBegin: () => void (begin = performance.now()),
       onEpochEnd: () => void times.push((performance.now() - begin) / 1000),
@@ -52,9 +49,17 @@ export async function trainStock(trainCase: TrainCase, data: Samples): Promise<n
   tf.dispose([x, y]);
   optimizer.dispose();
   model.dispose();
-  return trainCase.samples / Math.min(...times.slice(1));
+  return stockSamples / Math.min(...times.slice(1));
 }
 
-function build({ family, familyParams }: TrainCase): tf.LayersModel {
-  return buildModel(family, familyParams, { inputShape: [28, 28, 1], classes: 10, seed: 1 });
+/** Weights that training changes, of which PyTorch's model must have as many. */
+export function countTrainable(trainCase: TrainCase, data: Samples): number {
+  const model = build(trainCase, data);
+  const count = model.trainableWeights.reduce((sum, { shape }) => sum + tf.util.sizeFromShape(shape.map(Number)), 0);
+  model.dispose();
+  return count;
+}
+
+function build({ family, familyParams }: TrainCase, { shape }: Samples): tf.LayersModel {
+  return buildModel(family, familyParams, { ...shape, seed: 1 });
 }

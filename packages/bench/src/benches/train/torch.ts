@@ -5,13 +5,18 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import type { TrainCase } from "./cases.ts";
-import type { Samples } from "./tfjs.ts";
+import type { DataName, TrainCase } from "./cases.ts";
+import type { Samples } from "./samples.ts";
+
+const trained = z.object({ samplesPerSecond: z.number(), parameters: z.int() });
+
+/** What PyTorch answers: its pace, and how many weights its model trains. */
+export type TorchResult = z.infer<typeof trained>;
 
 export interface Torch {
   version: string;
-  /** Samples per second of PyTorch with Adam, as it is by default or fused into one kernel. */
-  train(trainCase: TrainCase, fused: boolean): Promise<number>;
+  /** Trains with Adam, as it is by default or fused into one kernel. */
+  train(trainCase: TrainCase, fused: boolean): Promise<TorchResult>;
   close(): Promise<void>;
 }
 
@@ -22,12 +27,10 @@ const program = fileURLToPath(new URL("torch_train.py", import.meta.url));
  * @param python the interpreter, `python3` or another that has torch.
  * @returns undefined where it has none.
  */
-export async function startTorch(python: string, data: Samples): Promise<Torch | undefined> {
+export async function startTorch(python: string, data: Map<DataName, Samples>): Promise<Torch | undefined> {
   const folder = await mkdtemp(path.join(os.tmpdir(), "whittle-bench-"));
-  const files = [path.join(folder, "x.f32"), path.join(folder, "y.i32")] as const;
-  await writeFile(files[0], bytesOf(await data.x.data<"float32">()));
-  await writeFile(files[1], bytesOf(data.y));
-  const child = spawn(python, [program, ...files, String(os.availableParallelism())], {
+  await Promise.all([...data].map(([name, samples]) => writeSamples(path.join(folder, name), samples)));
+  const child = spawn(python, [program, folder, String(os.availableParallelism())], {
     stdio: ["pipe", "pipe", "ignore"],
   });
   child.on("error", () => child.stdout.destroy());
@@ -46,11 +49,18 @@ export async function startTorch(python: string, data: Samples): Promise<Torch |
     await close();
     return undefined;
   }
-  const train = async ({ family, familyParams, batchSize, samples }: TrainCase, fused: boolean): Promise<number> => {
-    child.stdin.write(`${JSON.stringify({ family, familyParams, batchSize, samples, fused })}\n`);
-    return z.object({ samplesPerSecond: z.number() }).parse(await answer()).samplesPerSecond;
+  const train = async (trainCase: TrainCase, fused: boolean): Promise<TorchResult> => {
+    const { family, familyParams, data: name, batchSize, samples } = trainCase;
+    const shape = data.get(name)?.shape;
+    child.stdin.write(`${JSON.stringify({ family, familyParams, data: name, shape, batchSize, samples, fused })}\n`);
+    return trained.parse(await answer());
   };
   return { version: hello.data.version, train, close };
+}
+
+async function writeSamples(file: string, { x, y }: Samples): Promise<void> {
+  await writeFile(`${file}.x`, bytesOf(await x.data<"float32">()));
+  await writeFile(`${file}.y`, bytesOf(y));
 }
 
 function bytesOf(array: Float32Array | Int32Array): Uint8Array {

@@ -1,6 +1,6 @@
-"""Trains the benchmark's models with PyTorch: reads a request a line (JSON), answers samples per second (JSON).
+"""Trains the benchmark's models with PyTorch: reads a request a line (JSON), answers samples per second and the weights trained (JSON).
 
-Usage: torch_train.py X.f32 Y.i32 THREADS   (raw little-endian float32 [n, 1, 28, 28] and int32 [n])
+Usage: torch_train.py FOLDER THREADS   (the folder has DATA.x, raw little-endian float32, and DATA.y, int32, of each data set)
 """
 
 import json
@@ -10,35 +10,24 @@ import time
 import numpy as np
 import torch
 from torch import nn
+from torch_models import families
 
 TIMED_EPOCHS = 2
 
 
-def build(family, params):
-    layers, channels, size = [], 1, 28
-    if family == "mlp":
-        layers.append(nn.Flatten())
-        width = 784
-        for units in params["hidden"]:
-            layers += [nn.Linear(width, units), nn.ReLU()]
-            width = units
-        return nn.Sequential(*layers, nn.Linear(width, 10))
-    for filters in params["filters"]:
-        layers.append(nn.Conv2d(channels, filters, 3, padding="same", bias=not params.get("batchNorm")))
-        if params.get("batchNorm"):
-            layers.append(nn.BatchNorm2d(filters))
-        layers += [nn.ReLU(), nn.MaxPool2d(2)]
-        channels, size = filters, size // 2
-    dense = params["dense"]
-    layers += [nn.Flatten(), nn.Linear(channels * size * size, dense), nn.ReLU(), nn.Linear(dense, 10)]
-    return nn.Sequential(*layers)
+def load(folder, name, shape):
+    """Images as [n, channels, height, width], tokens as integers [n, steps]."""
+    y = torch.from_numpy(np.fromfile(f"{folder}/{name}.y", dtype="<i4")).long()
+    x = torch.from_numpy(np.fromfile(f"{folder}/{name}.x", dtype="<f4")).reshape(len(y), *shape["inputShape"])
+    return (x.long() if "vocabulary" in shape else x.movedim(-1, 1).contiguous()), y
 
 
 def train(request, x, y):
     torch.manual_seed(1)
     samples, batch = request["samples"], request["batchSize"]
-    model = build(request["family"], request["familyParams"]).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.001, fused=request["fused"])
+    model = families[request["family"]](request["shape"], request["familyParams"]).train()
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.Adam(weights, lr=0.001, fused=request["fused"])
     loss_of = nn.CrossEntropyLoss()
     best = float("inf")
     for epoch in range(1 + TIMED_EPOCHS):
@@ -58,16 +47,20 @@ def train(request, x, y):
         float(total), int(correct)
         if epoch > 0:
             best = min(best, time.perf_counter() - begin)
-    return samples / best
+    return {"samplesPerSecond": samples / best, "parameters": sum(weight.numel() for weight in weights)}
 
 
 def main():
-    torch.set_num_threads(int(sys.argv[3]))
-    x = torch.from_numpy(np.fromfile(sys.argv[1], dtype="<f4").reshape(-1, 1, 28, 28))
-    y = torch.from_numpy(np.fromfile(sys.argv[2], dtype="<i4")).long()
+    folder = sys.argv[1]
+    torch.set_num_threads(int(sys.argv[2]))
+    data = {}
     print(json.dumps({"version": torch.__version__}), flush=True)
     for line in sys.stdin:
-        print(json.dumps({"samplesPerSecond": train(json.loads(line), x, y)}), flush=True)
+        request = json.loads(line)
+        name = request["data"]
+        if name not in data:
+            data[name] = load(folder, name, request["shape"])
+        print(json.dumps(train(request, *data[name])), flush=True)
 
 
 main()

@@ -6,7 +6,8 @@ import { reshapeTo, toPlain } from "../value.ts";
 /** Flattens channels-first values as they lie, and leaves it to the next layer to know the order. */
 const flatten = defineLayer(z.object({}), ({ graph, id, input }) => {
   if (input.shape.length === 1) return input;
-  const [height = 0, width = 0, channels = 0] = input.shape;
+  const channels = input.shape.at(-1) ?? 0;
+  const [height = 0, width = 1] = input.shape.slice(0, -1);
   const size = elementCount(input.shape);
   const name = graph.emit("Flatten", [input.name], `${id}/flat`, [-1, size]);
   const moved = input.layout === "channelsFirst" && channels > 1 && height * width > 1;
