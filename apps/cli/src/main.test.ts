@@ -31,6 +31,7 @@ it("lists its commands", async () => {
     "retry",
     "models",
     "predict",
+    "store",
   ]) {
     expect(out).toMatch(new RegExp(`^  ${name} `, "m"));
   }

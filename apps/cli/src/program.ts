@@ -3,6 +3,7 @@ import { addDemo } from "./commands/demo.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addModels } from "./commands/models.ts";
 import { addSetup } from "./commands/setup.ts";
+import { addStore } from "./commands/store.ts";
 import { addSubmit } from "./commands/submit.ts";
 import { addUp } from "./commands/up.ts";
 
@@ -12,6 +13,6 @@ export function createProgram(): Command {
     .description("Makes neural networks small and fast, and serves them.")
     .exitOverride()
     .showHelpAfterError("(whittle help lists the commands)");
-  for (const add of [addSetup, addUp, addDemo, addSubmit, addInspect, addModels]) add(program);
+  for (const add of [addSetup, addUp, addDemo, addSubmit, addInspect, addModels, addStore]) add(program);
   return program;
 }

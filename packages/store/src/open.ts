@@ -1,26 +1,37 @@
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { AppError } from "@whittle/contracts";
+import { AppError, cacheFolder } from "@whittle/contracts";
 import type { StoreDriver } from "./driver.ts";
+import { CachingDriver } from "./drivers/caching.ts";
 import { FsDriver } from "./drivers/fs.ts";
 import { MemoryDriver } from "./drivers/memory.ts";
 import { ArtifactStore } from "./store.ts";
+
+const cacheOfBlobs = join(cacheFolder(process.env), "blobs");
+const cacheBytes = 10 * 2 ** 30;
 
 /**
  * Opens the store at a path, `file:///path`, `s3://bucket/prefix?endpoint=…&region=…` (credentials as the AWS SDK finds them) or
  * `memory:` (a new one, in this process), making it when it isn't there.
  * @throws AppError `invalid_request` for any other address; `unavailable` when the place can't be written to or does not keep the
  * promises of a {@link StoreDriver}.
+ * @param options.cache false: read what is remote each time, instead of keeping it in the user's cache folder.
  */
-export async function openStore(url: string): Promise<ArtifactStore> {
+export async function openStore(url: string, { cache = true } = {}): Promise<ArtifactStore> {
   const drivers = await driversFor(url);
   await Promise.all(drivers.map(probe));
-  return new ArtifactStore(drivers[0]);
+  const [driver] = drivers;
+  return new ArtifactStore(cache && isRemote(url) ? new CachingDriver(driver, cacheOfBlobs, cacheBytes) : driver);
+}
+
+function isRemote(url: string): boolean {
+  return url.startsWith("s3:");
 }
 
 /** The driver of an address, and others on the same place that must keep the same promises. */
 async function driversFor(url: string): Promise<[StoreDriver, ...StoreDriver[]]> {
-  if (url.startsWith("s3:")) {
+  if (isRemote(url)) {
     // Only who has a store on S3 pays for loading the SDK.
     const { S3Driver } = await import("./drivers/s3/driver.ts");
     return [new S3Driver(url), new S3Driver(url, { wholeBytes: 0 })];

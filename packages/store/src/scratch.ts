@@ -1,13 +1,11 @@
-import { createHash } from "node:crypto";
 import { AppError } from "@whittle/contracts";
 import type { StoreDriver } from "./driver.ts";
 import { keys } from "./keys.ts";
-
-const digestBytes = 32;
+import { seal, unseal } from "./sealed.ts";
 
 /**
- * What a running job keeps for whoever continues it on another host: `scratch/<jobId>/<name>`, each the SHA-256 of the content and the
- * content. A name is written once, so checkpoints are numbered. Garbage collection removes what a job left there and nobody cleared.
+ * What a running job keeps for whoever continues it on another host: `scratch/<jobId>/<name>`, each sealed by its
+ * SHA-256. A name is written once, so checkpoints are numbered. Garbage collection removes what a job left there and nobody cleared.
  */
 export class Scratch {
   readonly #driver: StoreDriver;
@@ -24,20 +22,20 @@ export class Scratch {
    */
   async write(name: string, bytes: Uint8Array): Promise<void> {
     const key = keys.scratch(this.#jobId, name);
-    if (await this.#driver.create(key, Buffer.concat([sha256(bytes), bytes]))) return;
+    const sealed = seal(bytes);
+    if (await this.#driver.create(key, sealed)) return;
     const found = await this.#driver.read(key);
-    if (found === undefined || !sha256(bytes).equals(found.subarray(0, digestBytes)))
+    if (found === undefined || Buffer.compare(found, sealed) !== 0)
       throw new AppError("conflict", `${key} is there already, with another content`);
   }
 
   /** @returns undefined when there is none. @throws AppError `corrupt` when it isn't what was written. */
   async read(name: string): Promise<Uint8Array | undefined> {
     const key = keys.scratch(this.#jobId, name);
-    const framed = await this.#driver.read(key);
-    if (framed === undefined) return undefined;
-    const bytes = framed.slice(digestBytes);
-    if (!sha256(bytes).equals(framed.subarray(0, digestBytes)))
-      throw new AppError("corrupt", `${key} is damaged: its content has another SHA-256`);
+    const sealed = await this.#driver.read(key);
+    if (sealed === undefined) return undefined;
+    const bytes = unseal(sealed);
+    if (bytes === undefined) throw new AppError("corrupt", `${key} is damaged: its content has another SHA-256`);
     return bytes;
   }
 
@@ -56,8 +54,4 @@ export class Scratch {
   async clear(): Promise<void> {
     for (const name of await this.list()) await this.remove(name);
   }
-}
-
-function sha256(bytes: Uint8Array): Buffer {
-  return createHash("sha256").update(bytes).digest();
 }

@@ -1,0 +1,65 @@
+import { AppError } from "@whittle/contracts";
+import { openStore, type ArtifactStore } from "@whittle/store";
+import { InvalidArgumentError, type Command } from "commander";
+import { readConfig } from "../env.ts";
+import { bytes } from "../terminal/bytes.ts";
+import { table } from "../terminal/table.ts";
+
+/** `store`: looks after the artifact store, where it lies (WHITTLE_STORE). */
+export function addStore(program: Command): void {
+  const store = program
+    .command("store")
+    .description("check the artifact store, see what it holds, remove what nobody needs");
+  store.command("usage").description("count artifacts and bytes, raw and as stored").action(usage);
+  store.command("verify").description("read every byte and name what is damaged").action(verify);
+  store
+    .command("gc")
+    .description("tell what nothing leads to any more, or remove it")
+    .option("--delete", "remove it")
+    .option("--grace <hours>", "leave content alone that is younger", hours, 24)
+    .option("--scratch <hours>", "leave a job's checkpoints alone when it wrote one since", hours, 7 * 24)
+    .action(collect);
+}
+
+function open(): Promise<ArtifactStore> {
+  return openStore(readConfig().store, { cache: false });
+}
+
+async function usage(): Promise<void> {
+  const { artifacts, used, unused, scratch } = await (await open()).usage();
+  const rows = [
+    ["", "BLOBS", "RAW", "STORED"],
+    [`${artifacts} artifacts`, String(used.blobs), bytes(used.raw), bytes(used.stored)],
+    ["unused", String(unused.blobs), "", bytes(unused.stored)],
+    ["scratch", "", "", bytes(scratch.stored)],
+  ];
+  console.log(table(rows, [1, 2, 3]));
+}
+
+async function verify(): Promise<void> {
+  const { blobs, versions, aliases, issues } = await (await open()).audit();
+  console.log(`read ${blobs} blobs, ${versions} versions, ${aliases} aliases`);
+  if (issues.length === 0) return console.log("all sound");
+  for (const { path, message } of issues) console.log(`${path}: ${message}`);
+  throw new AppError("corrupt", `${issues.length} damaged: see above`);
+}
+
+async function collect(flags: { delete?: boolean; grace: number; scratch: number }): Promise<void> {
+  const hour = 3_600_000;
+  const options = { delete: flags.delete, graceMs: flags.grace * hour, scratchMs: flags.scratch * hour };
+  const { blobs, scratch, leftovers } = await (await open()).collect(options);
+  const rows = [
+    ["", "COUNT", "STORED"],
+    ["blobs", String(blobs.count), bytes(blobs.bytes)],
+    ["scratch", String(scratch.count), bytes(scratch.bytes)],
+    ["leftovers", String(leftovers.count), bytes(leftovers.bytes)],
+  ];
+  console.log(table(rows, [1, 2]));
+  console.log(flags.delete ? "removed" : "nothing was removed: repeat with --delete");
+}
+
+function hours(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0)) throw new InvalidArgumentError("It must be a number of hours, 0 or more.");
+  return value;
+}
