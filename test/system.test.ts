@@ -77,6 +77,9 @@ describe("a pipeline", () => {
         },
       ],
     });
+    const card = await client.report("small@prod");
+    expect(card).toMatch(/ecommended\*\* in place of pruned@1/);
+    expect(card).toContain("McNemar");
     const manifest = await client.manifest("small@1");
     expect(manifest.metrics.accuracy?.value).toBeGreaterThan(0.9);
 

@@ -154,6 +154,12 @@ export class WhittleClient {
     return this.#api.json("PUT", `/v1/models/${segment(name)}/aliases/${segment(alias)}`, { body: { version } });
   }
 
+  /** The model card, in Markdown, of a name, name@version or name@alias. */
+  async report(reference: string): Promise<string> {
+    const response = await this.#api.request("GET", `/v1/models/${segment(reference)}/report`);
+    return response.text();
+  }
+
   /** What a model was made from, back to the models that were trained from nothing. */
   lineage(reference: string): Promise<LineageNode> {
     return this.#api.json("GET", `/v1/models/${segment(reference)}/lineage`);

@@ -33,6 +33,7 @@ const codeOfStatus: Record<number, ErrorCode> = {
   409: "conflict",
   413: "payload_too_large",
   424: "failed_dependency",
+  429: "rate_limited",
   501: "unsupported",
   503: "unavailable",
   504: "timeout",

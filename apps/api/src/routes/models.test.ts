@@ -52,6 +52,24 @@ describe("models", () => {
     });
   });
 
+  it("have a report by name, version and alias, which names what they were made from", async () => {
+    for (const reference of ["small", "small@1", "small@prod"]) {
+      const { status, headers, body } = await rig.get(`/v1/models/${reference}/report`);
+      expect({ status, type: headers.get("content-type") }).toEqual({
+        status: 200,
+        type: "text/markdown; charset=utf-8",
+      });
+      expect(body).toContain("# small@1");
+      expect(body).toContain(`base: ${base}`);
+    }
+    expect((await rig.get("/v1/models/big/report.svg")).body).toMatchObject({ code: "not_found" });
+    expect(await rig.get(`/v1/models/${base}/report`)).toMatchObject({
+      status: 400,
+      body: { issues: [{ path: "name" }] },
+    });
+    expect((await rig.get("/v1/models/nothing/report")).status).toBe(404);
+  });
+
   it("show their manifest and lineage by name, version, alias and digest", async () => {
     for (const reference of ["big", "big@1", base]) {
       expect((await rig.get(`/v1/models/${encodeURIComponent(reference)}/manifest`)).body).toMatchObject({

@@ -1,4 +1,5 @@
 import { AppError, aliasRecord, manifest, versionRecord } from "@whittle/contracts";
+import { reportChart, reportMarkdown, type Published } from "@whittle/jobs/report";
 import type { Request, Response } from "express";
 import { z } from "zod";
 import { param, route, routeWith, type Route } from "../route.ts";
@@ -18,7 +19,7 @@ const move = z.strictObject({
 });
 
 export function modelRoutes(services: Services): Route[] {
-  return [...nameRoutes(services), ...artifactRoutes(services), aliasRoute(services)];
+  return [...nameRoutes(services), ...reportRoutes(services), ...artifactRoutes(services), aliasRoute(services)];
 }
 
 function nameRoutes({ store }: Services): Route[] {
@@ -56,6 +57,51 @@ function nameRoutes({ store }: Services): Route[] {
       handle: async ({ request }) => {
         const record = await store.version(param(request, "name"), versionNumber(param(request, "version")));
         return { ...record, manifest: await store.manifest(record.digest) };
+      },
+    }),
+  ];
+}
+
+/** What a person reads and looks at; made from the version record and the manifest when it is asked for. */
+function reportRoutes({ store }: Services): Route[] {
+  const published = async (request: Request): Promise<Published> => {
+    const { digest, name, version } = await store.resolve(param(request, "name"));
+    if (name === undefined || version === undefined) {
+      const issues = [{ path: "name", message: "must be a name, name@version or name@alias" }];
+      throw new AppError("invalid_request", "a report is of a published version, not of a digest", { issues });
+    }
+    const [record, found, { parents }] = await Promise.all([
+      store.version(name, version),
+      store.manifest(digest),
+      store.lineage(digest),
+    ]);
+    return { record, manifest: found, parentName: parents[0]?.names[0] };
+  };
+  return [
+    route({
+      method: "get",
+      path: "/v1/models/:name/report",
+      tag,
+      summary: "A version's model card, in Markdown",
+      description:
+        "What was measured, beside the model that it was made from; what the model is and is not for. `name` here is a name, " +
+        "name@version or name@alias.",
+      mediaType: "text/markdown",
+      handle: async ({ request, response }) => {
+        const text = reportMarkdown(await published(request));
+        response.type("text/markdown").send(text);
+      },
+    }),
+    route({
+      method: "get",
+      path: "/v1/models/:name/report.svg",
+      tag,
+      summary: "What a version takes of the size, time and accuracy of the model that it was made from, as a chart",
+      mediaType: "image/svg+xml",
+      handle: async ({ request, response }) => {
+        const chart = reportChart(await published(request));
+        if (chart === undefined) throw new AppError("not_found", "this version was made from no other model");
+        response.type("image/svg+xml").send(chart);
       },
     }),
   ];

@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { AppError, datatype, parse } from "@whittle/contracts";
 import type { InferInput, ServedModel } from "@whittle/sdk";
 import type { Command } from "commander";
@@ -5,13 +7,26 @@ import { z } from "zod";
 import { table } from "../terminal/table.ts";
 import { createClient, readJson } from "./client.ts";
 
-/** `models` and `predict`: what jobs have made, and what it answers. */
+const reference = "name, name@version or name@alias";
+
+/** `models`, `report`, `download` and `predict`: what jobs have made, and what it answers. */
 export function addModels(program: Command): void {
   program.command("models").description("list the published models").action(models);
   program
+    .command("report")
+    .description("print a model's card: what was measured, beside what it was made from, and what it is not for")
+    .argument("<model>", reference)
+    .action(async (model: string) => console.log(await createClient().report(model)));
+  program
+    .command("download")
+    .description("write a model's files and its card into a folder")
+    .argument("<model>", reference)
+    .requiredOption("--to <folder>", "the folder; it is made where there is none")
+    .action(download);
+  program
     .command("predict")
     .description("run a served model on an input")
-    .argument("<model>", "name, name@version or name@alias")
+    .argument("<model>", reference)
     .requiredOption(
       "--input <json>",
       "an array for the model's one input (a batch), the protocol's {inputs}, or @file.json",
@@ -28,6 +43,15 @@ async function models(): Promise<void> {
       .join(", "),
   ]);
   console.log(rows.length === 0 ? "no models" : table([["MODEL", "NEWEST", "ALIASES"], ...rows]));
+}
+
+async function download(model: string, { to }: { to: string }): Promise<void> {
+  const client = createClient();
+  const [{ files }, card] = await Promise.all([client.manifest(model), client.report(model)]);
+  await mkdir(to, { recursive: true });
+  for (const { path } of files) await writeFile(join(to, path), await client.download(model, path));
+  await writeFile(join(to, "README.md"), card);
+  console.log([...files.map(({ path }) => path), "README.md"].map((path) => join(to, path)).join("\n"));
 }
 
 const nested: z.ZodType<Nested> = z.lazy(() => z.union([z.number(), z.array(nested)]));

@@ -58,7 +58,11 @@ export async function measured(context: JobContext, product: Product): Promise<J
   const parent = await openParent(context, product);
   const { accuracy, loss } = own;
   const metrics: Metrics = {
-    ...{ accuracy, loss, bytes: onnx.byteLength, gzipBytes: gzipSize(onnx), ...analyse(onnx) },
+    accuracy,
+    loss,
+    bytes: onnx.byteLength,
+    gzipBytes: gzipSize(onnx),
+    ...analyse(onnx),
     perClass: perClass(data.test.y, own, data.labels),
     ...(parent && { comparison: compare(data.test.y, parent, own, data.labels) }),
     ...product.metrics,
