@@ -23,6 +23,13 @@ describe("the worker's configuration", () => {
     expect(readConfig([], { WHITTLE_THREADS: "3" }).threads).toBe(3);
   });
 
+  it("keeps ended jobs as long as it is told", () => {
+    const { retention } = readConfig([], { WHITTLE_KEEP_FAILED: "7d:20" });
+    expect(retention.failed).toEqual({ ageMs: 7 * 86_400_000, count: 20 });
+    expect(retention.completed).toEqual({ ageMs: 30 * 86_400_000, count: 100_000 });
+    expect(() => readConfig([], { WHITTLE_KEEP_FAILED: "7 days" })).toThrow(/WHITTLE_KEEP_FAILED.*30d:100000/);
+  });
+
   it.each([
     [["--kinds", "train,trane"], /WHITTLE_KINDS[^]*trane is not a job kind; the kinds are .*train/],
     [["--concurrency", "0"], /WHITTLE_CONCURRENCY/],

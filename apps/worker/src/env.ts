@@ -9,6 +9,17 @@ const kind = z.string().refine((name) => Object.hasOwn(catalog, name), {
   error: (issue) => `${String(issue.input)} is not a job kind; the kinds are ${Object.keys(catalog).join(", ")}`,
 });
 
+const dayMs = 86_400_000;
+
+/** `30d:100000`: kept for 30 days, and at most 100,000 of them. */
+const kept = z
+  .string()
+  .regex(/^\d+d:\d+$/, "must be days and a number, such as 30d:100000")
+  .transform((text) => {
+    const [days = 0, count = 0] = text.split("d:").map(Number);
+    return { ageMs: days * dayMs, count };
+  });
+
 const schema = z
   .object({
     REDIS_URL: z.url({ protocol: /^rediss?$/ }).default("redis://127.0.0.1:6379"),
@@ -29,6 +40,9 @@ const schema = z
     WHITTLE_SILENT_SECONDS: z.coerce.number().min(15).default(120),
     WHITTLE_STALL_SECONDS: z.coerce.number().min(1).default(3600),
     WHITTLE_QUARANTINE_AFTER: z.coerce.number().int().min(1).default(5),
+    WHITTLE_KEEP_COMPLETED: kept.prefault("30d:100000"),
+    WHITTLE_KEEP_FAILED: kept.prefault("90d:100000"),
+    WHITTLE_KEEP_CANCELLED: kept.prefault("30d:100000"),
     WHITTLE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   })
   .transform((env) => ({
@@ -49,6 +63,12 @@ const schema = z
       memoryBytes: env.WHITTLE_JOB_MEMORY_BYTES,
       silentMs: env.WHITTLE_SILENT_SECONDS * 1000,
       stallMs: env.WHITTLE_STALL_SECONDS * 1000,
+    },
+    /** How long ended jobs are kept: the last worker to compare records with BullMQ decides. */
+    retention: {
+      completed: env.WHITTLE_KEEP_COMPLETED,
+      failed: env.WHITTLE_KEEP_FAILED,
+      cancelled: env.WHITTLE_KEEP_CANCELLED,
     },
     quarantineAfter: env.WHITTLE_QUARANTINE_AFTER,
     logLevel: env.WHITTLE_LOG_LEVEL,

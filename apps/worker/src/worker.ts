@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { toAppError } from "@whittle/contracts";
@@ -5,6 +6,7 @@ import { createConsumer, type Consumer } from "@whittle/queue";
 import { openStore } from "@whittle/store";
 import pino, { type Logger } from "pino";
 import type { WorkerConfig } from "./env.ts";
+import { openFolder, workerId } from "./folders.ts";
 import { createExecute } from "./supervisor/execute.ts";
 import { probe } from "./supervisor/probe.ts";
 
@@ -19,24 +21,32 @@ export interface Worker {
  */
 export async function createWorker(config: WorkerConfig): Promise<Worker> {
   const log = pino({ name: "worker", level: config.logLevel });
-  await openStore(config.store);
+  const store = await openStore(config.store);
   const env = childEnv(config);
   const { backend, datasets, warnings } = await probe(env, config.datasetDirs);
   for (const warning of warnings) log.warn(warning);
-  const id = `${hostname()}-${process.pid}-${Date.now().toString(36)}`;
+  const id = workerId(hostname(), process.pid, Date.now());
+  const workDir = await openFolder(config.workDir, hostname(), id);
   const consumer = createConsumer({
     redisUrl: config.redisUrl,
     prefix: config.prefix,
     kinds: config.kinds,
     concurrency: config.concurrency,
     quarantineAfter: config.quarantineAfter,
+    retention: config.retention,
+    clear: (job) => store.scratch(job).clear(),
     worker: { id, host: hostname(), pid: process.pid, backend, datasets },
-    execute: createExecute({ ...config, env, log }),
+    execute: createExecute({ ...config, workDir, env, log }),
     onError: warnOnce(log),
   });
   await consumer.start();
   log.info({ id, kinds: config.kinds, concurrency: config.concurrency, backend, datasets }, "takes jobs");
-  return { close: () => leave(consumer, config, log) };
+  return {
+    close: async () => {
+      await leave(consumer, config, log);
+      await rm(workDir, { recursive: true, force: true });
+    },
+  };
 }
 
 const lastWordsMs = 5000;

@@ -5,9 +5,10 @@ import { Worker, type Job } from "bullmq";
 import type { Redis } from "ioredis";
 import { createContext, workerConnection, type Context } from "./connection.ts";
 import { loseRun } from "./fence.ts";
-import { announceEveryMs, lockDurationMs, quarantineAfter, stalledIntervalMs } from "./limits.ts";
+import { announceEveryMs, lockDurationMs, quarantineAfter, retention, stalledIntervalMs } from "./limits.ts";
+import { maintain } from "./maintenance.ts";
+import type { Retention } from "./retention.ts";
 import { runJob, type Execute, type Running, type RunOptions, type StopReason } from "./run-job.ts";
-import { sweep } from "./settle.ts";
 import { announce, withdraw } from "./workers.ts";
 
 export interface ConsumerOptions {
@@ -26,6 +27,10 @@ export interface ConsumerOptions {
   stalledIntervalMs?: number;
   /** How often in a row, without a new checkpoint, a job's process or worker may die before the job is not run again. */
   quarantineAfter?: number;
+  /** How long ended jobs are kept. */
+  retention?: Retention;
+  /** Removes what an ended job has left in the store. */
+  clear?: (id: string) => Promise<void>;
 }
 
 export interface Consumer {
@@ -56,6 +61,7 @@ class QueueConsumer implements Consumer {
   readonly #finishing = new Set<Promise<void>>();
   readonly #startedAt = new Date().toISOString();
   #draining = false;
+  #maintaining = false;
   #turn = 0;
   #loop: Promise<void> = Promise.resolve();
   #heart: NodeJS.Timeout | undefined;
@@ -87,7 +93,7 @@ class QueueConsumer implements Consumer {
     await announce(this.#context, this.#view());
     this.#heart = setInterval(() => {
       this.#tell();
-      sweep(this.#context).catch(this.#run.onError);
+      this.#maintain();
     }, announceEveryMs);
     this.#loop = this.#pump();
   }
@@ -166,6 +172,15 @@ class QueueConsumer implements Consumer {
     await runJob(this.#context, running, this.#run);
     this.#running.delete(id);
     this.#tell();
+  }
+
+  #maintain(): void {
+    if (this.#maintaining) return;
+    this.#maintaining = true;
+    const { retention: kept = retention, clear = async () => {} } = this.#options;
+    maintain(this.#context, { worker: this.#run.worker, retention: kept, clear })
+      .catch(this.#run.onError)
+      .finally(() => (this.#maintaining = false));
   }
 
   #tell(): void {

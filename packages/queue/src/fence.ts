@@ -165,9 +165,10 @@ function fenceOf(context: Context, id: string, begun: JobRun): Fence {
   };
 }
 
-/** Ends the run of a job whose worker has gone, unless another has it already. */
-export async function loseRun(context: Context, kind: string, id: string): Promise<void> {
-  await call(context, loseScript, id, [lockKey(context, { kind, id }), stateEvent("waiting")]);
+/** Ends the run of a job whose worker has gone, unless another has it already. @returns whether it did. */
+export async function loseRun(context: Context, kind: string, id: string): Promise<boolean> {
+  const lost = await call(context, loseScript, id, [lockKey(context, { kind, id }), stateEvent("waiting")]);
+  return lost === 1;
 }
 
 function lockKey({ keys }: Context, { kind, id }: { kind: string; id: string }): string {

@@ -21,9 +21,10 @@ export function newId(now = Date.now()): string {
   return text;
 }
 
-/** The time at which `id` was made, in milliseconds since 1970. */
-export function timeOf(id: string): number {
-  let time = 0;
-  for (let at = 0; at < timeChars; at++) time = time * 32 + alphabet.indexOf(id.charAt(at));
-  return time;
+/** The smallest id that can be made at a time, in milliseconds since 1970. */
+export function firstIdAt(time: number): string {
+  let text = "";
+  for (let at = 0, rest = time; at < timeChars; at++, rest = Math.floor(rest / 32))
+    text = alphabet.charAt(rest % 32) + text;
+  return text.padEnd(26, "0");
 }

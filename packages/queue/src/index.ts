@@ -6,3 +6,4 @@ export type { Submission, PipelineSubmission } from "./submit.ts";
 export { eventId, isFinal, type EventQuery } from "./events.ts";
 export type { JobPage, ListQuery } from "./list.ts";
 export type { KindCounts } from "./counts.ts";
+export type { Retention } from "./retention.ts";

@@ -23,6 +23,10 @@ export interface Keys {
   worker(id: string): string;
   /** Sorted set of worker ids by the time when their announcement lapses. */
   workers: string;
+  /** String: the worker that reconciles; it lapses when the next may. */
+  maintainer: string;
+  /** Set of ended jobs that have left something in the store. */
+  litter: string;
   /** Channels: a job has a new event; a job is to be cancelled; there is work. */
   nudge: string;
   cancel: string;
@@ -44,6 +48,8 @@ export function makeKeys(prefix: string): Keys {
     idempotency: (key) => `${prefix}:idempotency:${key}`,
     worker: (id) => `${prefix}:worker:${id}`,
     workers: `${prefix}:workers`,
+    maintainer: `${prefix}:maintainer`,
+    litter: `${prefix}:litter`,
     nudge: `${prefix}:nudge`,
     cancel: `${prefix}:cancel`,
     wake: `${prefix}:wake`,

@@ -1,7 +1,15 @@
 const day = 86_400;
 
-/** How long a job's record and events stay after its end. */
-export const retentionSeconds = 30 * day;
+/** How long ended jobs are kept, and how many of each way to end. */
+export const retention = {
+  completed: { ageMs: 30 * day * 1000, count: 100_000 },
+  failed: { ageMs: 90 * day * 1000, count: 100_000 },
+  cancelled: { ageMs: 30 * day * 1000, count: 100_000 },
+};
+/** How long what a pipeline consists of is kept. */
+export const pipelineSeconds = 120 * day;
+/** How often the records are compared with BullMQ. */
+export const reconcileEveryMs = 30_000;
 /** How long BullMQ keeps finished jobs, for Bull Board. */
 export const bullRetention = { age: 7 * day, count: 5000 };
 /** Events kept of one job; the oldest go first. */

@@ -52,14 +52,8 @@ async function idsBefore(
 }
 
 async function views(context: Context, { kind }: ListQuery, ids: string[]): Promise<JobView[]> {
-  const records = await Promise.all(ids.map(async (id) => (await readRecord(context, id)) ?? forget(context, id)));
+  const records = await Promise.all(ids.map((id) => readRecord(context, id)));
   const wanted = records.filter((record): record is JobRecord => record !== undefined);
   const ofKind = wanted.filter(({ envelope }) => kind === undefined || envelope.kind === kind);
   return ofKind.map(viewOf);
-}
-
-/** The record's time has run out: the indexes need not keep it. */
-async function forget({ redis, keys }: Context, id: string): Promise<undefined> {
-  const every = ["all", "open", "completed", "failed", "cancelled"] as const;
-  await Promise.all(every.map((which) => redis.zrem(keys.index(which), id)));
 }

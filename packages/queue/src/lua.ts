@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Redis } from "ioredis";
-import { maxEvents, retentionSeconds } from "./limits.ts";
+import { maxEvents } from "./limits.ts";
 
 /** A Lua script that Redis keeps by its hash. */
 export interface Script {
@@ -18,7 +18,6 @@ local prefix, now, id = ARGV[1], ARGV[2], ARGV[3]
 local function key(...) return prefix .. ':' .. table.concat({...}, ':') end
 local function event(job, json)
   redis.call('XADD', key('events', job), 'MAXLEN', '~', ${maxEvents}, '*', 'e', json)
-  redis.call('EXPIRE', key('events', job), ${retentionSeconds})
   redis.call('PUBLISH', key('nudge'), job)
 end
 `;

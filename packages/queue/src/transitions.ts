@@ -1,6 +1,6 @@
 import type { JobEvent, JobRun, JobState } from "@whittle/contracts";
 import type { Context } from "./connection.ts";
-import { retentionSeconds } from "./limits.ts";
+import { pipelineSeconds } from "./limits.ts";
 import { prelude, run, script } from "./lua.ts";
 import type { JobEnd } from "./record.ts";
 
@@ -24,7 +24,7 @@ if idempotency ~= '' then
   if seen then return seen end
   redis.call('SET', key('idempotency', idempotency), value, 'EX', 86400)
 end
-if pipeline ~= '' then redis.call('SET', key('pipeline', id), pipeline, 'EX', ${4 * retentionSeconds}) end
+if pipeline ~= '' then redis.call('SET', key('pipeline', id), pipeline, 'EX', ${pipelineSeconds}) end
 for _, job in ipairs(jobs) do
   for field, text in pairs(job.fields) do redis.call('HSET', key('job', job.id), field, text) end
   redis.call('HSET', key('job', job.id), 'kind', job.kind)
@@ -47,7 +47,7 @@ end
 redis.call('HDEL', job, 'running')
 local kind = redis.call('HGET', job, 'kind')
 redis.call('HSET', job, 'place', 'ended', 'end', json)
-redis.call('EXPIRE', job, ${retentionSeconds})
+if redis.call('HEXISTS', job, 'checkpoints') == 1 then redis.call('SADD', key('litter'), id) end
 redis.call('DEL', key('needs', id))
 redis.call('SREM', key('blocked', kind), id)
 redis.call('ZREM', key('jobs', 'open'), id)
@@ -72,7 +72,7 @@ local needs, happened = cjson.decode(ARGV[4]), ARGV[5]
 local job = key('job', id)
 if redis.call('HGET', job, 'place') ~= 'ended' then return 0 end
 redis.call('HDEL', job, 'end', 'cancel', 'committing', 'checkpoints', 'progress', 'attempts', 'losses', 'strikes', 'drains')
-redis.call('PERSIST', job)
+redis.call('SREM', key('litter'), id)
 redis.call('ZREM', key('jobs', 'failed'), id)
 redis.call('ZREM', key('jobs', 'cancelled'), id)
 enter(id, redis.call('HGET', job, 'kind'), #needs == 0 and 'queue' or 'blocked', needs)

@@ -1,0 +1,33 @@
+import type { Context } from "./connection.ts";
+import { reconcileEveryMs } from "./limits.ts";
+import { readRecord } from "./record.ts";
+import { reconcile } from "./reconcile.ts";
+import { applyRetention, type Retention } from "./retention.ts";
+import { sweep } from "./settle.ts";
+
+export interface MaintenanceOptions {
+  /** Who does it, for a look into Redis. */
+  worker: string;
+  retention: Retention;
+  /** Removes what an ended job has left elsewhere. */
+  clear: (id: string) => Promise<void>;
+}
+
+/** What workers do beside the jobs, every few seconds; the costly part is done by one of them at a time. */
+export async function maintain(context: Context, { worker, retention, clear }: MaintenanceOptions): Promise<void> {
+  const { redis, keys } = context;
+  await sweep(context);
+  await clearLitter(context, clear);
+  if ((await redis.set(keys.maintainer, worker, "PX", reconcileEveryMs, "NX")) === null) return;
+  await reconcile(context);
+  await applyRetention(context, retention);
+}
+
+/** An ended job that has left something stands in the list until it is gone, whoever dies in between. */
+async function clearLitter(context: Context, clear: MaintenanceOptions["clear"]): Promise<void> {
+  const { redis, keys } = context;
+  for (const id of await redis.smembers(keys.litter)) {
+    if ((await readRecord(context, id))?.place !== "queue") await clear(id);
+    await redis.srem(keys.litter, id);
+  }
+}
