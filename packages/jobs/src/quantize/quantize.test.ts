@@ -2,6 +2,7 @@ import type { JobResult, Manifest } from "@whittle/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cpuInfo, needsReducedRange } from "@whittle/onnx/runtime";
 import { openBench, testJobKind, type JobBench } from "../testing.ts";
+import type { Evidence } from "./evidence.ts";
 
 testJobKind("quantize", { params: { model: "tiny-base", calibration: { samples: 64 } } });
 
@@ -24,8 +25,20 @@ describe("quantizing", () => {
     expect(metrics.accuracy?.value).toBeGreaterThanOrEqual(low);
     expect(metrics.accuracy?.value).toBeLessThanOrEqual(high);
     const bits = needsReducedRange(cpuInfo().flags, process.arch) ? 7 : 8;
-    expect(config.compression?.quantization).toEqual({ bits, granularity: "channel", scheme: "symmetric" });
+    expect(config.compression?.quantization).toEqual({
+      method: "static",
+      bits,
+      storedBits: 8,
+      granularity: "channel",
+      scheme: "symmetric",
+      calibrator: "minmax",
+      rounding: "nearest",
+      biasCorrection: false,
+      equalized: false,
+    });
     expect(files.map(({ role }) => role)).toEqual(["onnx"]);
+    expect(metrics.fidelity?.agreement.value).toBeGreaterThan(0.9);
+    expect(metrics.fidelity?.maxDifference).toBeGreaterThan(metrics.fidelity?.meanDifference ?? 0);
   });
 
   it("keeps the zeros of a pruned model, with every scheme", async () => {
@@ -46,6 +59,38 @@ describe("quantizing", () => {
     expect(losses).toEqual(losses.toSorted((a, b) => a - b));
   });
 
+  it.each([
+    [{ method: "dynamic" }, { bits: needsReducedRange(cpuInfo().flags, process.arch) ? 7 : 8, method: "dynamic" }],
+    [
+      { method: "weights", bits: 3 },
+      { bits: 3, method: "weights" },
+    ],
+    [
+      { method: "weights", bits: 4, granularity: "block", blockSize: 16 },
+      { granularity: "block", bits: 4 },
+    ],
+    [{ method: "float16" }, { bits: 16, scheme: "float16" }],
+    [
+      { bits: 4, rounding: "adaround", biasCorrection: true, equalize: true, target: "any" },
+      { bits: 4, rounding: "adaround", biasCorrection: true, equalized: true },
+    ],
+    [{ target: "any" }, { bits: 7 }],
+  ])("quantizes with %o and says so", async (params, quantization) => {
+    const { metrics, config } = await manifestOf(await bench.run("quantize", { model: "tiny-base", ...params }));
+    expect(config.compression?.quantization).toMatchObject(quantization);
+    expect(metrics.fidelity?.agreement.value).toBeGreaterThan(0.8);
+  });
+
+  it("rounds better with AdaRound than to the nearest where there are few bits", async () => {
+    const divergences: number[] = [];
+    for (const rounding of ["adaround", "nearest"]) {
+      const params = { model: "tiny-base", bits: 2, rounding, method: "weights" };
+      const { metrics } = await manifestOf(await bench.run("quantize", params));
+      divergences.push(metrics.fidelity?.meanDifference ?? 0);
+    }
+    expect(divergences[0]).toBeLessThan(divergences[1] ?? 0);
+  });
+
   it("calibrates on training samples and never on test samples", async () => {
     const base = { model: "tiny-base", calibration: { samples: 32 } };
     const [whole, fewTests, fewSamples] = await Promise.all(
@@ -55,6 +100,71 @@ describe("quantizing", () => {
     );
     expect(fewTests).toBe(whole);
     expect(fewSamples).not.toBe(whole);
+  });
+
+  describe("by experiment", () => {
+    const calibration = { samples: 128 };
+    const reportOf = async (manifest: Manifest): Promise<Evidence> =>
+      JSON.parse(new TextDecoder().decode(await bench.store.readFile(manifest, "quantization.json")));
+
+    it("keeps the fewest bits inside the tolerance, and reports the whole curve", async () => {
+      const params = { model: "tiny-base", bits: "auto", tolerance: 0.02, calibration };
+      const manifest = await manifestOf(await bench.run("quantize", params));
+      const { bits, float, quantized, heldOutSamples } = await reportOf(manifest);
+      const trials = bits?.trials ?? [];
+      expect(heldOutSamples).toBe(512 - 128);
+      expect(trials.map(({ setting }) => setting)).toEqual([8, 7, 6, 5, 4, 3, 2, 1]);
+      const bytes = trials.map((trial) => trial.bytes);
+      expect(bytes).toEqual(bytes.toSorted((a, b) => b - a));
+      const inside = trials.filter(({ verdict }) => verdict.accuracy >= float.accuracy - 0.02);
+      expect(bits?.chosen).toBe(Math.min(...inside.map(({ setting }) => setting)));
+      expect(manifest.config.compression?.quantization?.bits).toBe(bits?.chosen);
+      expect(quantized.accuracy).toBeGreaterThanOrEqual(float.accuracy - 0.02);
+      expect(manifest.files.map(({ path }) => path)).toEqual([
+        "model.onnx",
+        "quantization.json",
+        "bits.svg",
+        "sensitivity.svg",
+      ]);
+    });
+
+    it("leaves the layers that cost most in more bits until the tolerance holds", async () => {
+      const params = { model: "tiny-base", bits: 1, tolerance: 0.01, calibration };
+      const manifest = await manifestOf(await bench.run("quantize", params));
+      const { mixedPrecision, float, quantized } = await reportOf(manifest);
+      expect(mixedPrecision?.sensitivity).toHaveLength(2);
+      expect(Object.keys(mixedPrecision?.assignment ?? {}).length).toBeGreaterThan(0);
+      expect(quantized.accuracy).toBeGreaterThanOrEqual(float.accuracy - 0.01);
+      expect(quantized.accuracy).toBe(mixedPrecision?.verdict.accuracy);
+      const { bits, layers } = manifest.config.compression?.quantization ?? {};
+      expect({ bits, layers: Object.values(layers ?? {}) }).not.toEqual({ bits: 1, layers: [] });
+    });
+
+    it("keeps the calibrator whose outputs differ least from the float model's", async () => {
+      const params = { model: "tiny-base", calibration: { samples: 128, method: "auto" } };
+      const manifest = await manifestOf(await bench.run("quantize", params));
+      const { calibrators, quantized } = await reportOf(manifest);
+      const best = Math.min(...(calibrators?.trials.map(({ verdict }) => verdict.divergence) ?? []));
+      expect(calibrators?.trials).toHaveLength(4);
+      expect(quantized.divergence).toBe(best);
+      expect(manifest.config.compression?.quantization?.calibrator).toBe(calibrators?.chosen);
+    });
+
+    it("needs training samples that it is not calibrated on", async () => {
+      const refused = bench.run("quantize", { model: "tiny-base", tolerance: 0.01 });
+      await expect(refused).rejects.toMatchObject({ issues: [{ path: "params.calibration.samples" }] });
+    });
+  });
+
+  it.each([
+    [{ method: "float16", bits: 4 }, "params.bits"],
+    [{ granularity: "block" }, "params.granularity"],
+    [{ rounding: "adaround", bits: 1 }, "params.rounding"],
+    [{ method: "float16", tolerance: 0.1 }, "params.tolerance"],
+    [{ method: "weights", calibration: { method: "auto" } }, "params.calibration.method"],
+  ])("refuses settings that don't go together: %o", async (params, path) => {
+    const refused = bench.run("quantize", { model: "tiny-base", ...params });
+    await expect(refused).rejects.toMatchObject({ code: "invalid_request", issues: [{ path }] });
   });
 
   it("refuses 1 bit with a zero point, under its own path", async () => {

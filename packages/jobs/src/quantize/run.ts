@@ -1,39 +1,95 @@
 import { AppError } from "@whittle/contracts";
 import { permutation } from "@whittle/engine";
-import { analyse, quantizeOnnx, type QuantizedModel } from "@whittle/onnx";
-import { toFloat, type Dataset } from "@whittle/zoo";
+import { analyse, Quantizer, type QuantizerOptions } from "@whittle/onnx";
+import { toFloat, type Dataset, type Split } from "@whittle/zoo";
 import { stopIfAborted, type JobContext, type JobOutcome } from "../shared/context.ts";
 import { openDatasetOf, pick } from "../shared/data.ts";
 import { measured, onnxFile } from "../shared/draft.ts";
 import { checkFits, isQuantized, openArtifact, refuse, type Artifact } from "../shared/model.ts";
+import { startEngine } from "../shared/zoo-model.ts";
+import { adaRound } from "./adaround.ts";
 import type { QuantizeParams } from "./contract.ts";
+import { evidenceFiles, type Evidence } from "./evidence.ts";
+import { describeQuantization, logLayers } from "./describe.ts";
+import { fidelityOf, openJudge } from "./judge.ts";
+import { findPlan, needsSearch } from "./plan.ts";
 
-/** Turns a float model into one that ONNX Runtime runs in integer arithmetic. */
+/** Training samples that a search judges by; what is left after calibrating where that is fewer. */
+const HELD_OUT = 1024;
+
+/** Turns a float model into one that ONNX Runtime runs in integer arithmetic, or whose file holds integers. */
 export async function run(params: QuantizeParams, context: JobContext): Promise<JobOutcome> {
   context.progress(0, "loading data");
   const base = await openArtifact(context, "model", params.model);
   if (isQuantized(base.manifest)) refuse("model", alreadyQuantized(base));
+  if (params.rounding === "adaround") await startEngine(context);
   const data = await openDatasetOf(context, base, params);
   checkFits(base, data);
   const { config: from } = base.manifest;
   const float = await context.store.readFile(base.manifest, "onnx");
   context.progress(0.1, "calibrating");
   stopIfAborted(context.signal);
-  const { bits, granularity, scheme, calibration } = params;
-  const quantized = await quantizeOnnx(float, {
-    bits,
-    granularity,
-    scheme,
-    calibrator: calibration.method,
-    calibration: { inputs: calibrationInputs(data, base, calibration.samples), shape: data.inputShape },
-  });
-  logLayers(context, quantized);
+  const drawn = drawSamples(data.train, params);
+  const calibration = { inputs: toFloat(drawn.calibration, from.preprocessing), shape: data.inputShape };
+  const quantizer = new Quantizer(float, calibration, params);
+  const { quantized, evidence, options } = await quantize(params, { context, quantizer, base, float, data, drawn });
   checkZerosKept(float, quantized.model);
-  const quantization = { bits: bitsOf(context, quantized, bits), granularity, scheme };
+  const quantization = describeQuantization(params, options, quantizer, quantized);
   const config = { ...from, compression: { ...from.compression, quantization } };
   const parents = [{ role: "base" as const, digest: base.digest }];
-  const files = { onnx: quantized.model, files: [onnxFile(quantized.model)] };
-  return measured(context, { config, job: { kind: "quantize", params }, data, parents, ...files });
+  const files = {
+    onnx: quantized.model,
+    files: [onnxFile(quantized.model), ...(evidence ? evidenceFiles(evidence) : [])],
+  };
+  const metrics = { fidelity: await fidelityOf(context, float, quantized.model, from, data) };
+  return measured(context, { config, job: { kind: "quantize", params }, data, parents, ...files, metrics });
+}
+
+interface Subject {
+  context: JobContext;
+  quantizer: Quantizer;
+  base: Artifact;
+  float: Uint8Array;
+  data: Dataset;
+  drawn: Samples;
+}
+
+/** Quantizes as the parameters say, after a search where they leave something open. */
+async function quantize(params: QuantizeParams, { context, quantizer, base, float, data, drawn }: Subject) {
+  const fixed = fixedOptions(params, context);
+  if (!needsSearch(params)) {
+    const quantized = await quantizer.quantize(fixed);
+    logLayers(context, quantized, params);
+    return { quantized, options: fixed };
+  }
+  if (drawn.heldOut.count === 0) {
+    const message = `takes all ${data.train.count} training samples and leaves none to judge by; use fewer`;
+    refuse("calibration.samples", message);
+  }
+  const judge = await openJudge(context, float, drawn.heldOut, base.manifest.config, data);
+  const { options, evidence } = await findPlan(params, fixed, { context, quantizer, judge });
+  const quantized = await quantizer.quantize(options);
+  logLayers(context, quantized, params);
+  const complete: Evidence = { ...evidence, quantized: await judge.judge(quantized.model) };
+  return { quantized, options, evidence: complete };
+}
+
+function fixedOptions(params: QuantizeParams, context: JobContext): QuantizerOptions {
+  const { method, bits, granularity, blockSize, scheme, biasCorrection, calibration, rounding, target } = params;
+  const round = rounding === "adaround" && {
+    round: (problem: Parameters<typeof adaRound>[0]) => adaRound(problem, context.signal),
+  };
+  return {
+    method,
+    bits: bits === "auto" ? 8 : bits,
+    granularity,
+    blockSize,
+    scheme,
+    biasCorrection,
+    ...(calibration.method !== "auto" && { calibrator: calibration.method }),
+    ...(target !== "worker" && { reduceRange: target === "any" }),
+    ...round,
+  };
 }
 
 function alreadyQuantized({ manifest }: Artifact): string {
@@ -42,25 +98,18 @@ function alreadyQuantized({ manifest }: Artifact): string {
   return `the model is quantized already, to ${bits} bits; quantize the one that it was made from (${origin}) another way`;
 }
 
-/** Training samples drawn in an order that is the same for every job; never test samples. */
-function calibrationInputs({ train }: Dataset, { manifest }: Artifact, samples: number): Float32Array {
-  return toFloat(pick(train, permutation(train.count, 0).subarray(0, samples)), manifest.config.preprocessing);
+interface Samples {
+  calibration: Split;
+  heldOut: Split;
 }
 
-/** The bits that the weights really have: a processor without VNNI instructions can't use all 8 without saturating. */
-function bitsOf(context: JobContext, { layers }: QuantizedModel, asked: number): number {
-  const bits = Math.max(...layers.map((layer) => layer.bits));
-  if (bits < asked)
-    context.log("warn", `the weights have ${bits} bits, not ${asked}: with more, this processor's sums saturate`);
-  return bits;
-}
-
-function logLayers(context: JobContext, { layers, fused }: QuantizedModel): void {
-  for (const { name, operator, weights, bits, signalToNoise } of layers) {
-    context.log("info", `${name}: ${operator}, ${weights} weights of ${bits} bits, ${signalToNoise.toFixed(1)} dB`);
-  }
-  const counts = Object.entries(fused).map(([operator, count]) => `${count} ${operator}`);
-  context.log("info", `ONNX Runtime runs it as ${counts.join(", ")}`);
+/** Training samples drawn in an order that is the same for every job; never test samples, and none for both uses. */
+function drawSamples(train: Split, { calibration: { samples } }: QuantizeParams): Samples {
+  const order = permutation(train.count, 0);
+  return {
+    calibration: pick(train, order.subarray(0, samples)),
+    heldOut: pick(train, order.subarray(samples, samples + HELD_OUT)),
+  };
 }
 
 /** Zero is a value of every scheme, so what was pruned stays so. @throws AppError `internal` when it has not. */

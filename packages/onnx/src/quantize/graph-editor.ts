@@ -23,7 +23,8 @@ export class GraphEditor {
     output: string,
     attributes: Readonly<Record<string, AttributeValue>> = {},
   ): string {
-    if (!this.has(output)) this.nodes.push(node(opType, inputs, [output], attributes));
+    // Without a name of its own, which would only say again what its output's says.
+    if (!this.has(output)) this.nodes.push({ ...node(opType, inputs, [output], attributes), name: "" });
     return output;
   }
 

@@ -68,18 +68,18 @@ export function emitUnpack(editor: GraphEditor, name: string, dims: readonly num
     [bits, 1, 1],
     Float32Array.from(planeValues),
   );
-  let value = editor.emit("BitShift", [stored, places], `${name}/shifted`, { direction: { string: "RIGHT" } });
-  value = editor.emit("BitwiseAnd", [value, one], `${name}/bits`);
-  value = editor.emit("Cast", [value], `${name}/floats`, { to: DataType.FLOAT });
-  value = editor.emit("Mul", [value, weights], `${name}/weighed`);
-  value = editor.emit("ReduceSum", [value, integers("unpack/plane_axis", 0)], `${name}/sums`, { keepdims: 0 });
+  let value = editor.emit("BitShift", [stored, places], `${name}/1`, { direction: { string: "RIGHT" } });
+  value = editor.emit("BitwiseAnd", [value, one], `${name}/2`);
+  value = editor.emit("Cast", [value], `${name}/3`, { to: DataType.FLOAT });
+  value = editor.emit("Mul", [value, weights], `${name}/4`);
+  value = editor.emit("ReduceSum", [value, integers("unpack/plane_axis", 0)], `${name}/5`, { keepdims: 0 });
   if (offset !== 0) {
     const added = editor.constant(`unpack/offset${offset}`, [], Float32Array.of(offset));
-    value = editor.emit("Add", [value, added], `${name}/offset`);
+    value = editor.emit("Add", [value, added], `${name}/6`);
   }
   if (count % 8 !== 0) {
-    value = editor.emit("Reshape", [value, integers("unpack/flat", -1)], `${name}/flat`);
-    value = editor.emit("Slice", [value, integers("unpack/start", 0), integers(`${name}/count`, count)], `${name}/cut`);
+    value = editor.emit("Reshape", [value, integers("unpack/flat", -1)], `${name}/7`);
+    value = editor.emit("Slice", [value, integers("unpack/start", 0), integers(`${name}/count`, count)], `${name}/8`);
   }
-  return editor.emit("Reshape", [value, integers(`${name}/shape`, ...dims)], `${name}/unpacked`);
+  return editor.emit("Reshape", [value, integers(`${name}/shape`, ...dims)], `${name}/9`);
 }

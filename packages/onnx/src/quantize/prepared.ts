@@ -12,16 +12,24 @@ export interface PreparedLayer {
   bias?: Float32Array;
 }
 
-/** Bits that a weight takes in the file: those asked for, or 2 for signs among which there are zeros. */
-export function storedBits({ values, bits }: QuantizedWeights): number {
-  return packIntegers(values.subarray(0, 0), bits).bits === 1 && values.includes(0) ? 2 : bits;
+/** What a file holds, in bytes, to unpack the integers of one layer; packing that saves less makes it larger. */
+const UNPACKING = 750;
+
+function isPacked({ values, bits }: QuantizedWeights): boolean {
+  return (values.length * (8 - bits)) / 8 > UNPACKING;
 }
 
-/** Adds a layer's integers to a graph, packed where they have fewer than 8 bits, and gives the name of an int8 or a float tensor of them. */
+/** Bits that a weight takes in the file: those asked for, 2 for signs among which there are zeros, 8 where packing saves nothing. */
+export function storedBits(weights: QuantizedWeights): number {
+  if (!isPacked(weights)) return 8;
+  return weights.bits === 1 && weights.values.includes(0) ? 2 : weights.bits;
+}
+
+/** Adds a layer's integers to a graph, packed where that saves anything, and gives the name of an int8 or a float tensor of them. */
 export function emitIntegers(editor: GraphEditor, { layer, weights }: PreparedLayer, as: "int8" | "float"): string {
   const { name, dims } = layer.weight;
   const integers = `${name}/q`;
-  if (weights.bits < 8) {
+  if (isPacked(weights)) {
     const unpacked = emitUnpack(editor, name, dims, packIntegers(weights.values, weights.bits));
     return as === "float" ? unpacked : editor.emit("Cast", [unpacked], integers, { to: DataType.INT8 });
   }

@@ -147,7 +147,7 @@ export class Quantizer {
       prepared.push(await this.#prepare(layer, { scheme, minScales }, chosen.biasCorrection, round));
     }
     const finished = await this.#rewrite(chosen, plan, params, prepared);
-    return { ...finished, layers: prepared.map(report) };
+    return { ...finished, layers: prepared.map((each) => report(each, chosen)) };
   }
 
   async #rewrite(
@@ -248,13 +248,14 @@ function refuseConvolutions(layers: readonly QuantizedLayer[]): void {
   );
 }
 
-function report({ layer, weights }: PreparedLayer): LayerReport {
+function report(prepared: PreparedLayer, { granularity }: Settings): LayerReport {
+  const { layer, weights } = prepared;
   return {
     name: layerName(layer),
     operator: layer.node.opType,
     weights: elementCount(layer.weight.dims),
     bits: weights.bits,
-    storedBits: storedBits(weights),
+    storedBits: granularity === "block" && runsInBlocks(prepared) ? weights.bits : storedBits(weights),
     signalToNoise: weights.signalToNoise,
   };
 }

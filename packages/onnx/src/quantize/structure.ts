@@ -58,8 +58,9 @@ function fail(message: string): never {
   throw new AppError("internal", `The rewritten model is not valid ONNX: ${message}.`);
 }
 
-const unread = ({ opType, name }: Node, input: string) =>
-  `${opType} ${name} reads ${input}, which is not written before it`;
+const unread = (node: Node, input: string) => `${label(node)} reads ${input}, which is not written before it`;
+
+const label = ({ opType, output }: Node) => `${opType} ${output[0]}`;
 
 function checkSize({ name, dims, dataType, rawData }: Tensor): void {
   const bytes = elementCount(dims) * (elementBytes[dataType] ?? Number.NaN);
@@ -68,21 +69,23 @@ function checkSize({ name, dims, dataType, rawData }: Tensor): void {
   }
 }
 
-function checkOpset({ opType, name, domain = "" }: Node, { opsetImport }: OnnxModel): void {
+function checkOpset(node: Node, { opsetImport }: OnnxModel): void {
+  const { opType, domain = "" } = node;
   const imported = opsetImport.find((each) => (each.domain ?? "") === domain)?.version ?? 0;
   const needed = domain === "" ? (sinceOpset[opType] ?? 1) : 1;
-  if (imported < needed) fail(`${opType} ${name} needs opset ${needed} of "${domain}", the model imports ${imported}`);
+  if (imported < needed) fail(`${label(node)} needs opset ${needed} of "${domain}", the model imports ${imported}`);
 }
 
-function checkTypes({ opType, name }: Node, inputs: readonly (number | undefined)[]): void {
+function checkTypes(node: Node, inputs: readonly (number | undefined)[]): void {
+  const { opType } = node;
   const [value, scale, zero] = inputs;
   const isFloat = (type: number | undefined) => type === undefined || type === DataType.FLOAT;
   if (opType === "DequantizeLinear") {
-    if (isFloat(value) || !isFloat(scale)) fail(`${name} must dequantize integers with a float scale`);
-    if (zero !== undefined && zero !== value) fail(`${name} has a zero point of another type than its values`);
+    if (isFloat(value) || !isFloat(scale)) fail(`${label(node)} must dequantize integers with a float scale`);
+    if (zero !== undefined && zero !== value) fail(`${label(node)} has a zero point of another type than its values`);
   }
   const weights = opType === "MatMulNBits" ? undefined : inputs[1];
-  if (floatOnly.has(opType) && ![value, weights].every(isFloat)) fail(`${opType} ${name} reads integers`);
+  if (floatOnly.has(opType) && ![value, weights].every(isFloat)) fail(`${label(node)} reads integers`);
 }
 
 function outputTypes(node: Node, inputs: readonly (number | undefined)[]): number[] {

@@ -1,0 +1,105 @@
+import type { CalibrationMethod, Quantizer, QuantizerOptions } from "@whittle/onnx";
+import { stopIfAborted, type JobContext } from "../shared/context.ts";
+import { percent } from "../shared/training.ts";
+import type { QuantizeParams } from "./contract.ts";
+import type { Evidence, Trial } from "./evidence.ts";
+import type { Judge, Verdict } from "./judge.ts";
+import { searchMixedPrecision, type MixedPrecision, type Precision } from "./mixed-precision.ts";
+
+/** How much accuracy `bits: "auto"` may cost where no tolerance is given: one point. */
+const DEFAULT_TOLERANCE = 0.01;
+const calibrators: CalibrationMethod[] = ["minmax", "percentile", "mse", "entropy"];
+
+/** Whether quantizing takes a search, and so samples to judge by. */
+export function needsSearch({ bits, calibration, tolerance }: QuantizeParams): boolean {
+  return bits === "auto" || calibration.method === "auto" || tolerance !== undefined;
+}
+
+/** What a search works with. */
+export interface Workbench {
+  context: JobContext;
+  quantizer: Quantizer;
+  judge: Judge;
+}
+
+/** Settings that were found, and what they were decided on. */
+export interface Plan {
+  options: QuantizerOptions;
+  evidence: Omit<Evidence, "quantized">;
+}
+
+/** Finds whatever the parameters leave open: the calibrator, then the bits, then the layers that stay in more bits or in float. */
+export async function findPlan(params: QuantizeParams, fixed: QuantizerOptions, bench: Workbench): Promise<Plan> {
+  const { judge, context } = bench;
+  const plan: Plan = { options: fixed, evidence: { heldOutSamples: judge.samples, float: judge.float } };
+  if (params.calibration.method === "auto") {
+    context.progress(0.2, "choosing the calibrator");
+    const found = await chooseCalibrator(plan.options, bench);
+    plan.options = { ...plan.options, calibrator: found.chosen };
+    plan.evidence.calibrators = found;
+  }
+  if (params.bits !== "auto" && params.tolerance === undefined) return plan;
+  const tolerance = params.tolerance ?? DEFAULT_TOLERANCE;
+  const least = judge.float.accuracy - tolerance;
+  plan.evidence.tolerance = tolerance;
+  if (params.bits === "auto") {
+    context.progress(0.4, "choosing the bits");
+    const found = await chooseBits(plan.options, least, bench);
+    plan.options = { ...plan.options, bits: found.chosen };
+    plan.evidence.bits = found;
+  }
+  context.progress(0.6, "measuring the sensitivity of each layer");
+  const mixed = await choosePrecisions(plan.options, least, bench);
+  return {
+    options: { ...plan.options, layers: mixed.assignment },
+    evidence: { ...plan.evidence, mixedPrecision: mixed },
+  };
+}
+
+async function attempt<T>(setting: T, options: QuantizerOptions, bench: Workbench): Promise<Trial<T>> {
+  stopIfAborted(bench.context.signal);
+  const { model } = await bench.quantizer.quantize(options);
+  return { setting, bytes: model.byteLength, verdict: await bench.judge.judge(model) };
+}
+
+/** The calibrator whose outputs diverge least from the float model's. At 8 bits: there the activations' ranges matter most. */
+async function chooseCalibrator(options: QuantizerOptions, bench: Workbench) {
+  const trials: Trial<CalibrationMethod>[] = [];
+  for (const calibrator of calibrators) trials.push(await attempt(calibrator, { ...options, calibrator }, bench));
+  const best = trials.reduce((a, b) => (b.verdict.divergence < a.verdict.divergence ? b : a));
+  for (const { setting, verdict } of trials) bench.context.log("info", `calibrator ${setting}: ${describe(verdict)}`);
+  return { trials, chosen: best.setting };
+}
+
+/** The fewest bits with which the model stays inside the tolerance; 8 where none does. Affine weights start at 2 bits. */
+async function chooseBits(options: QuantizerOptions, least: number, bench: Workbench) {
+  const trials: Trial<number>[] = [];
+  const lowest = options.scheme === "affine" || options.round ? 2 : 1;
+  for (let bits = 8; bits >= lowest; bits--) trials.push(await attempt(bits, { ...options, bits }, bench));
+  for (const { setting, verdict } of trials) {
+    bench.context.log("info", `${setting} bits: ${describe(verdict)}`);
+    bench.context.metrics("bits", setting, { accuracy: verdict.accuracy, divergence: verdict.divergence });
+  }
+  const inside = trials.filter(({ verdict }) => verdict.accuracy >= least);
+  return { trials, chosen: inside.at(-1)?.setting ?? 8 };
+}
+
+async function choosePrecisions(options: QuantizerOptions, least: number, bench: Workbench): Promise<MixedPrecision> {
+  const { bits = 8 } = options;
+  const precisions: Precision[] = bits < 8 ? [bits, 8, "float"] : [bits, "float"];
+  const mixed = await searchMixedPrecision({
+    layers: bench.quantizer.layers,
+    precisions,
+    least,
+    evaluate: async (layers) => (await attempt(undefined, { ...options, layers }, bench)).verdict,
+  });
+  for (const { layer, verdict } of mixed.sensitivity) bench.context.log("info", `${layer} alone: ${describe(verdict)}`);
+  for (const [layer, precision] of Object.entries(mixed.assignment)) {
+    bench.context.log("info", `${layer} stays ${precision === "float" ? "float" : `at ${precision} bits`}`);
+  }
+  return mixed;
+}
+
+function describe({ accuracy, divergence, agreement }: Verdict): string {
+  return `held-out accuracy ${percent(accuracy)}, ${percent(agreement)} predicted as by the float model, divergence ${divergence.toExponential(2)}`;
+}
