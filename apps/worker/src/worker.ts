@@ -1,8 +1,7 @@
 import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
 import { toAppError } from "@whittle/contracts";
-import { createConsumer, type Consumer } from "@whittle/queue";
+import { createConsumer } from "@whittle/queue";
 import { openStore } from "@whittle/store";
 import pino, { type Logger } from "pino";
 import type { WorkerConfig } from "./env.ts";
@@ -43,20 +42,12 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
   log.info({ id, kinds: config.kinds, concurrency: config.concurrency, backend, datasets }, "takes jobs");
   return {
     close: async () => {
-      await leave(consumer, config, log);
+      log.info("leaves: takes no more jobs");
+      await consumer.close();
       await rm(workDir, { recursive: true, force: true });
+      log.info("has left");
     },
   };
-}
-
-const lastWordsMs = 5000;
-
-/** Without Redis a worker can't hand its jobs back and would wait for ever; others take them when its claims lapse. */
-async function leave(consumer: Consumer, { drainMs, graceMs }: WorkerConfig, log: Logger): Promise<void> {
-  log.info("leaves: takes no more jobs");
-  const limit = sleep(drainMs + graceMs + lastWordsMs, "late", { ref: false });
-  if ((await Promise.race([consumer.close(), limit])) === "late") log.warn("leaves without Redis");
-  else log.info("has left");
 }
 
 const repeatMs = 30_000;

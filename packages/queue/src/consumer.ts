@@ -9,7 +9,7 @@ import { announceEveryMs, lockDurationMs, quarantineAfter, retention, stalledInt
 import { maintain } from "./maintenance.ts";
 import type { Retention } from "./retention.ts";
 import { runJob, type Execute, type Running, type RunOptions, type StopReason } from "./run-job.ts";
-import { announce, withdraw } from "./workers.ts";
+import { announce, isDrained, withdraw } from "./workers.ts";
 
 export interface ConsumerOptions {
   redisUrl: string;
@@ -38,7 +38,7 @@ export interface Consumer {
   start(): Promise<void>;
   /** Takes no more jobs and tells the running ones to stop (`drain`); resolves when they have: finished, or waiting again. */
   drain(): Promise<void>;
-  /** As {@link Consumer.drain}, then leaves. */
+  /** As {@link Consumer.drain}, then leaves. Without Redis it leaves when its claims have lapsed. */
   close(): Promise<void>;
 }
 
@@ -86,14 +86,16 @@ class QueueConsumer implements Consumer {
     const { keys } = this.#context;
     this.#subscriber.on("message", (channel: string, message: string) => {
       if (channel === keys.cancel) this.#running.get(message)?.stop.abort("cancelled" satisfies StopReason);
+      else if (channel === keys.drained) this.#drainIf(message === this.#run.worker);
       else this.#wake();
     });
-    await this.#subscriber.subscribe(keys.cancel, keys.wake);
+    await this.#subscriber.subscribe(keys.cancel, keys.drained, keys.wake);
     await Promise.all(this.#sources.map((source) => source.startStalledCheckTimer()));
     await announce(this.#context, this.#view());
     this.#heart = setInterval(() => {
       this.#tell();
       this.#maintain();
+      isDrained(this.#context, this.#run.worker).then((asked) => this.#drainIf(asked), this.#run.onError);
     }, announceEveryMs);
     this.#loop = this.#pump();
   }
@@ -108,13 +110,33 @@ class QueueConsumer implements Consumer {
   }
 
   async close(): Promise<void> {
-    await this.drain();
+    const drained = new AbortController();
+    await Promise.race([this.drain(), this.#redisIsLost(drained.signal)]);
+    drained.abort();
     clearInterval(this.#heart);
     const { onError, worker } = this.#run;
     if (this.#context.redis.status === "ready") await withdraw(this.#context, worker).catch(onError);
     this.#subscriber.disconnect();
     await Promise.all(this.#sources.map((source) => source.close(true).catch(onError)));
     await this.#context.close();
+  }
+
+  #drainIf(asked: boolean): void {
+    if (asked && !this.#draining) this.drain().catch(this.#run.onError);
+  }
+
+  /** Resolves when Redis has not answered for as long as a claim holds: then there is nothing left to give back. */
+  async #redisIsLost(unless: AbortSignal): Promise<void> {
+    const { redis } = this.#context;
+    for (let silentMs = 0; silentMs < this.#run.lockDurationMs && !unless.aborted;) {
+      const pause = sleep(pollMs, false, { ref: false });
+      const answer = redis.ping().then(
+        () => true,
+        () => false,
+      );
+      silentMs = (await Promise.race([answer, pause])) ? 0 : silentMs + pollMs;
+      await pause;
+    }
   }
 
   #openSource(kind: string): Worker {

@@ -21,15 +21,18 @@ export interface Keys {
   /** String: JSON of what an Idempotency-Key was used for. */
   idempotency(key: string): string;
   worker(id: string): string;
+  /** String: the wish that a worker takes no more jobs. */
+  drain(worker: string): string;
   /** Sorted set of worker ids by the time when their announcement lapses. */
   workers: string;
   /** String: the worker that reconciles; it lapses when the next may. */
   maintainer: string;
   /** Set of ended jobs that have left something in the store. */
   litter: string;
-  /** Channels: a job has a new event; a job is to be cancelled; there is work. */
+  /** Channels: a job has a new event; a job is to be cancelled; a worker is to drain; there is work. */
   nudge: string;
   cancel: string;
+  drained: string;
   wake: string;
 }
 
@@ -47,10 +50,12 @@ export function makeKeys(prefix: string): Keys {
     finished: `${prefix}:finished`,
     idempotency: (key) => `${prefix}:idempotency:${key}`,
     worker: (id) => `${prefix}:worker:${id}`,
+    drain: (worker) => `${prefix}:drain:${worker}`,
     workers: `${prefix}:workers`,
     maintainer: `${prefix}:maintainer`,
     litter: `${prefix}:litter`,
     nudge: `${prefix}:nudge`,
+    drained: `${prefix}:drained`,
     cancel: `${prefix}:cancel`,
     wake: `${prefix}:wake`,
   };

@@ -28,3 +28,5 @@ export const maxBackoffMs = 60_000;
 /** How often a worker announces itself, and how long an announcement holds. */
 export const announceEveryMs = 5_000;
 export const announcementSeconds = 15;
+/** How long the wish that a worker drains is kept for one that can't hear it now. */
+export const drainWishSeconds = day;

@@ -57,6 +57,15 @@ describe("when Redis is killed and comes back", () => {
     expect(await rig.reaches(id, "completed")).toMatchObject({ attemptsMade: 1 });
   });
 
+  it("a worker that leaves meanwhile leaves without it, once its claims have lapsed", async () => {
+    const id = await rig.submit();
+    const worker = await rig.work(untilStopped, { lockDurationMs: 2000 });
+    await rig.reaches(id, "running");
+    await killRedis();
+    await worker.close();
+    await rig.startRedis();
+  });
+
   it("followers of a job get the events they missed, each once", async () => {
     const id = await rig.submit();
     const seen: StoredJobEvent[] = [];

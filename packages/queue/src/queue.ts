@@ -10,7 +10,7 @@ import { requireRecord } from "./record.ts";
 import { retryJob } from "./retry.ts";
 import { submitJob, submitPipeline, type PipelineSubmission, type Submission } from "./submit.ts";
 import { jobView, pipelineView } from "./view.ts";
-import { listWorkers } from "./workers.ts";
+import { drainWorker, listWorkers } from "./workers.ts";
 
 export interface QueueOptions {
   redisUrl: string;
@@ -34,6 +34,8 @@ export interface JobQueue {
   /** Calls `listener` with the events after the place `after` and with those to come. @returns what ends it. */
   subscribe(id: string, after: string | undefined, listener: (event: StoredJobEvent) => void): Promise<() => void>;
   workers(): Promise<WorkerView[]>;
+  /** Asks a worker to take no more jobs and to give back those it runs; it stays until it is stopped. */
+  drainWorker(id: string): Promise<WorkerView>;
   counts(): Promise<Record<string, KindCounts>>;
   ping(): Promise<void>;
   /** The BullMQ queues, one a kind, for Bull Board. */
@@ -64,6 +66,7 @@ export function createQueue({ redisUrl, prefix = "whittle", catalog }: QueueOpti
         return followers.follow(id, after, listener);
       }),
     workers: () => ready(() => listWorkers(context)),
+    drainWorker: (id) => ready(() => drainWorker(context, id)),
     counts: () => ready(() => countJobs(context, kinds)),
     ping: () => ready(async () => void (await context.redis.ping())),
     bullQueues: () => kinds.map((kind) => context.queue(kind)),

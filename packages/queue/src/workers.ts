@@ -1,6 +1,6 @@
-import { workerView, type WorkerView } from "@whittle/contracts";
+import { AppError, workerView, type WorkerView } from "@whittle/contracts";
 import type { Context } from "./connection.ts";
-import { announcementSeconds } from "./limits.ts";
+import { announcementSeconds, drainWishSeconds } from "./limits.ts";
 
 /** Says that a worker is there; it holds for {@link announcementSeconds}. */
 export async function announce({ redis, keys }: Context, view: WorkerView): Promise<void> {
@@ -24,4 +24,21 @@ export async function listWorkers({ redis, keys }: Context): Promise<WorkerView[
   return texts
     .flatMap((text) => (text === null ? [] : [workerView.parse(JSON.parse(text))]))
     .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/**
+ * Asks a worker to take no more jobs and to give back those it runs; it stays, and shows itself as draining.
+ * @throws AppError `not_found`.
+ */
+export async function drainWorker(context: Context, id: string): Promise<WorkerView> {
+  const { redis, keys } = context;
+  const found = (await listWorkers(context)).find((worker) => worker.id === id);
+  if (!found) throw new AppError("not_found", `there is no worker ${id}`);
+  await redis.multi().set(keys.drain(id), "1", "EX", drainWishSeconds).publish(keys.drained, id).exec();
+  return { ...found, draining: true };
+}
+
+/** Whether somebody has asked a worker to drain. */
+export async function isDrained({ redis, keys }: Context, id: string): Promise<boolean> {
+  return (await redis.exists(keys.drain(id))) === 1;
 }

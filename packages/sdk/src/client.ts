@@ -176,6 +176,11 @@ export class WhittleClient {
     return workers;
   }
 
+  /** Asks a worker to take no more jobs and to give back those it runs. Needs a key of scope admin. */
+  drainWorker(id: string): Promise<WorkerView> {
+    return this.#api.json("POST", `/v1/workers/${segment(id)}/drain`);
+  }
+
   async datasets(): Promise<DatasetView[]> {
     const { datasets } = await this.#api.json<{ datasets: DatasetView[] }>("GET", "/v1/datasets");
     return datasets;

@@ -5,7 +5,7 @@ import { summary } from "../terminal/watch.ts";
 import { createClient } from "./client.ts";
 import { follow } from "./submit.ts";
 
-/** `jobs`, `watch`, `logs`, `cancel`, `retry`, `workers`: what becomes of jobs. */
+/** `jobs`, `watch`, `logs`, `cancel`, `retry`, `workers`, `workers drain`: what becomes of jobs. */
 export function addInspect(program: Command): void {
   program
     .command("jobs")
@@ -18,7 +18,14 @@ export function addInspect(program: Command): void {
   program.command("logs").description("print a job's log").argument("<id>").action(logs);
   program.command("cancel").description("stop a job").argument("<id>").action(cancel);
   program.command("retry").description("run a failed or cancelled job again").argument("<id>").action(retry);
-  program.command("workers").description("list the workers and what they run").action(workers);
+  program
+    .command("workers")
+    .description("list the workers and what they run; drain: take no more jobs")
+    .action(workers)
+    .command("drain")
+    .description("let workers take no more jobs and give back those they run; they stay until they are stopped")
+    .argument("[id]", "one worker; all of them without it")
+    .action(drain);
 }
 
 async function jobs(flags: { kind?: string; state?: string; limit: string }): Promise<void> {
@@ -50,12 +57,19 @@ async function retry(id: string): Promise<void> {
   console.log(describe(await createClient().retry(id)));
 }
 
+async function drain(id?: string): Promise<void> {
+  const client = createClient();
+  const ids = id === undefined ? (await client.workers()).map((worker) => worker.id) : [id];
+  for (const each of ids) await client.drainWorker(each);
+  console.log(ids.length === 0 ? "no workers" : `takes no more jobs: ${ids.join(", ")}`);
+}
+
 async function workers(): Promise<void> {
-  const rows = (await createClient().workers()).map(({ host, pid, backend, kinds, jobs: running, draining }) => [
-    `${host}/${pid}`,
+  const rows = (await createClient().workers()).map(({ id, backend, kinds, jobs: running, draining }) => [
+    id,
     `${backend.backend} ${backend.version}${backend.gpu ? " GPU" : ""}, ${backend.threads} threads`,
     kinds.join(","),
-    draining ? "leaving" : running.map(({ id, kind }) => `${kind} ${id}`).join(", ") || "idle",
+    draining ? "leaving" : running.map((job) => `${job.kind} ${job.id}`).join(", ") || "idle",
   ]);
   console.log(rows.length === 0 ? "no workers" : table([["WORKER", "BACKEND", "KINDS", "RUNS"], ...rows]));
 }
