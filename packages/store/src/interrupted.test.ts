@@ -4,12 +4,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { digestOf } from "./blobs.ts";
 import { FsDriver } from "./drivers/fs.ts";
 import { ArtifactStore } from "./store.ts";
+import { bundleFixture } from "./testing/bundle.ts";
 import { exampleDraft } from "./testing/index.ts";
 
 let root: string;
@@ -17,9 +17,7 @@ let program: string;
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "whittle-interrupted-"));
-  program = join(root, "publisher.mjs");
-  const entryPoints = [join(import.meta.dirname, "fixtures", "publisher.ts")];
-  await build({ entryPoints, outfile: program, bundle: true, minify: true, platform: "node", format: "esm" });
+  program = await bundleFixture("publisher", root);
 });
 afterAll(() => rm(root, { recursive: true }));
 

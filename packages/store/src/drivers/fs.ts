@@ -142,6 +142,7 @@ async function reporting<T>(work: Promise<T>): Promise<T> {
 const advice: Record<string, string> = {
   ENOSPC: "its volume is full",
   EDQUOT: "the quota on its volume is used up",
+  EFBIG: "this process may not write files that large",
   EROFS: "its volume is read-only",
   EACCES: "this process may not write there",
   EPERM: "its file system has no hard links, or this process may not make them",
