@@ -96,10 +96,14 @@ function testParameters(kind: string, params: Record<string, unknown>): void {
   });
 
   it("describes each of its parameters in a JSON schema", () => {
-    const { properties = {} } = z.toJSONSchema(schema, { io: "input" });
-    const silent = Object.entries(properties).filter(([, property]) => !Object.hasOwn(Object(property), "description"));
-    expect(silent.map(([name]) => name)).toEqual([]);
-    expect(properties).not.toEqual({});
+    const whole = z.toJSONSchema(schema, { io: "input" });
+    for (const { properties = {} } of whole.oneOf ?? [whole]) {
+      const silent = Object.entries(properties).filter(
+        ([, property]) => !Object.hasOwn(Object(property), "description"),
+      );
+      expect(silent.map(([name]) => name)).toEqual([]);
+      expect(properties).not.toEqual({});
+    }
   });
 
   it("refuses a parameter that it does not have, by name", () => {

@@ -1,12 +1,12 @@
-import { predict, tf, type LossFunction } from "@whittle/engine";
+import { predict, type tf } from "@whittle/engine";
 import type { JobContext, JobOutcome } from "../shared/context.ts";
 import { openDatasetOf } from "../shared/data.ts";
+import { distillationFrom } from "../shared/distillation.ts";
 import { exportTrainable, measured } from "../shared/draft.ts";
 import { checkFits, openArtifact, openTrainable, type Artifact } from "../shared/model.ts";
 import { trainingTensors, trainModel } from "../shared/training.ts";
 import { buildClassifier, classifierConfig, startEngine } from "../shared/zoo-model.ts";
 import type { DistillParams } from "./contract.ts";
-import { distillationLoss, type DistillationOptions } from "./loss.ts";
 
 /** Trains a student of the zoo on the labels and on a teacher's answers; it sees the samples as the teacher does. */
 export async function run(params: DistillParams, context: JobContext): Promise<JobOutcome> {
@@ -22,7 +22,7 @@ export async function run(params: DistillParams, context: JobContext): Promise<J
   try {
     context.progress(0.05, "asking the teacher");
     answers = await teacherLogits(context, teacher, tensors.x);
-    const loss = lossFrom(answers, params);
+    const loss = distillationFrom(answers, params);
     const { seconds: trainingSeconds } = await trainModel(context, student, tensors, params, { loss });
     const exported = await exportTrainable(student, config);
     const job = { kind: "distill", params };
@@ -43,8 +43,4 @@ async function teacherLogits(context: JobContext, teacher: Artifact, x: tf.Tenso
   } finally {
     model.dispose();
   }
-}
-
-function lossFrom(answers: tf.Tensor, options: DistillationOptions): LossFunction {
-  return ({ y, indices }, logits) => distillationLoss(logits, tf.gather(answers, indices), y, options);
 }

@@ -32,8 +32,11 @@ export function trainingTensors(data: Dataset, preprocessing: Preprocessing, val
   return { ...sides, dispose: () => tf.dispose([sides.x, ...(sides.validation ? [sides.validation.x] : [])]) };
 }
 
-/** The parts of {@link FitOptions} that a kind adds to the settings it was given. */
-export type TrainingExtras = Pick<FitOptions, "loss" | "masks">;
+/** What a kind adds to the settings that it was given. */
+export interface TrainingExtras extends Pick<FitOptions, "loss" | "masks"> {
+  /** Which of a job's several trainings it is: each has a checkpoint of its own. */
+  part?: string;
+}
 
 /** The part of a job's progress that is training; loading comes before it, measuring after it. */
 const TRAINING = { from: 0.1, to: 0.9 };
@@ -47,7 +50,7 @@ export async function trainModel(
   model: tf.LayersModel,
   { x, y, validation }: TrainingTensors,
   settings: TrainingSettings,
-  extras: TrainingExtras = {},
+  { part, ...extras }: TrainingExtras = {},
 ): Promise<FitResult> {
   const { epochs, validationSplit, restoreBest } = settings;
   const { from, to } = TRAINING;
@@ -61,7 +64,7 @@ export async function trainModel(
     y,
     validation,
     signal: context.signal,
-    checkpoint: checkpointOf(context),
+    checkpoint: checkpointOf(context, part),
     onEpoch: (point) => {
       context.log("info", describeEpoch(point, epochs));
       context.metrics("epoch", point.epoch, epochValues(point));
@@ -73,8 +76,8 @@ export async function trainModel(
   return result;
 }
 
-function checkpointOf(context: JobContext): CheckpointHooks {
-  const path = join(context.workDir, "checkpoint");
+function checkpointOf(context: JobContext, part?: string): CheckpointHooks {
+  const path = join(context.workDir, part === undefined ? "checkpoint" : `checkpoint-${part}`);
   const file = fileCheckpoint(path);
   const refused = ({ message }: AppError) => context.log("warn", `starting over: ${message}`);
   const load = async (): Promise<Checkpoint | undefined> => {

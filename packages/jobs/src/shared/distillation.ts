@@ -1,4 +1,4 @@
-import { tf } from "@whittle/engine";
+import { tf, type LossFunction } from "@whittle/engine";
 
 export interface DistillationOptions {
   /** T, at least 1. */
@@ -37,4 +37,9 @@ export function distillationLoss(
       .add(soft.mul((1 - alpha) * temperature ** 2))
       .mean<tf.Scalar>();
   });
+}
+
+/** The {@link distillationLoss} of a training. @param answers the teacher's logits for every training sample, [n, classes]. */
+export function distillationFrom(answers: tf.Tensor, options: DistillationOptions): LossFunction {
+  return ({ y, indices }, logits) => distillationLoss(logits, tf.gather(answers, indices), y, options);
 }

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { initEngine, tf } from "@whittle/engine";
 import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { distillationLoss } from "./loss.ts";
+import { distillationLoss } from "./distillation.ts";
 
 const rows = z.array(z.array(z.number()));
 const fixture = z.object({

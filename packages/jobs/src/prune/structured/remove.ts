@@ -1,0 +1,69 @@
+import { modelWeights, type tf } from "@whittle/engine";
+import { stopIfAborted } from "../../shared/context.ts";
+import { refuse } from "../../shared/model.ts";
+import { percent, type TrainingTensors } from "../../shared/training.ts";
+import type { PruneJob } from "../method.ts";
+import type { StructuredParams } from "./contract.ts";
+import { costOf, leastShare } from "./cost.ts";
+import { dependenciesOf, type Dependencies } from "./dependencies.ts";
+import { lossGradients } from "./gradients.ts";
+import { scoreGroups, type ScoredGroup } from "./scores.ts";
+import { selectChannels } from "./select.ts";
+import { withoutChannels } from "./surgery.ts";
+
+/** A pruning under way. */
+export interface Pruning extends PruneJob<StructuredParams> {
+  /** Channels of each group of the whole model, by its key. */
+  widths: ReadonlyMap<string, number>;
+  /** There where they are needed: for the taylor score, fine-tuning and the sensitivity. */
+  tensors: TrainingTensors | undefined;
+}
+
+/** A model's groups with their scores. */
+export function score(
+  { params, tensors }: Pruning,
+  model: tf.LayersModel,
+): { dependencies: Dependencies; groups: ScoredGroup[] } {
+  const dependencies = dependenciesOf(model);
+  const gradients = params.score === "taylor" && tensors ? lossGradients(model, tensors, params.samples) : [];
+  const evidence = { weights: modelWeights(model), gradients, seed: params.seed };
+  return { dependencies, groups: scoreGroups(dependencies, params.score, evidence) };
+}
+
+/**
+ * A smaller model, without the least channels.
+ * @param amount the share to be gone then, counted from the whole model.
+ */
+export async function removeAmount(pruning: Pruning, model: tf.LayersModel, amount: number): Promise<tf.LayersModel> {
+  const { params } = pruning;
+  const { dependencies, groups } = score(pruning, model);
+  const without = (share: number) =>
+    withoutChannels(model, dependencies, selectChannels(groups, share, { ...params, widths: pruning.widths }));
+  return without(params.of === "channels" ? amount : await shareFor(pruning, without, amount));
+}
+
+/** The share of the channels whose removal saves the amount of what is asked for. */
+async function shareFor(
+  { context, params, base, model: whole }: Pruning,
+  without: (share: number) => Promise<tf.LayersModel>,
+  amount: number,
+): Promise<number> {
+  if (params.of === "channels") return amount;
+  const cost = costOf(params.of, whole, base.manifest.config);
+  const total = await cost(whole);
+  const found = await leastShare(
+    async (share) => {
+      stopIfAborted(context.signal);
+      const smaller = await without(share);
+      try {
+        return await cost(smaller);
+      } finally {
+        smaller.dispose();
+      }
+    },
+    total * (1 - amount),
+  );
+  if ("share" in found) return found.share;
+  const most = `at most ${percent(1 - found.least / total)} of the ${params.of} can be taken away`;
+  return refuse("amount", `${most} (roundTo ${params.roundTo}), not ${percent(amount)}`);
+}

@@ -1,0 +1,83 @@
+import type { tf } from "@whittle/engine";
+import { refuse } from "../../shared/model.ts";
+import { trainingTensors } from "../../shared/training.ts";
+import type { Method, PruneJob } from "../method.ts";
+import type { StructuredParams } from "./contract.ts";
+import { dependenciesOf } from "./dependencies.ts";
+import { fineTune, recoveryOf, sparsityLeft } from "./fine-tune.ts";
+import { describeReport, reportFiles, reportOf, type PruningReport } from "./report.ts";
+import { removeAmount, type Pruning } from "./remove.ts";
+import { hasScore } from "./scores.ts";
+import { sensitivityOf } from "./sensitivity.ts";
+
+/** Removes the channels of least score, all at once or by rounds with fine-tuning between. */
+export const pruneChannels: Method<StructuredParams> = async (job) => {
+  const widths = groupWidths(job);
+  const pruning = { ...job, widths, tensors: tensorsOf(job) };
+  const { context, params, base, tensors } = pruning;
+  try {
+    const sensitivity = params.sensitivity && tensors ? await sensitivityOf(pruning, tensors) : undefined;
+    const { model, seconds } = await rounds(pruning);
+    const report = reportOf(pruning, model, sensitivity);
+    for (const line of describeReport(report)) context.log("info", line);
+    const compression = { ...base.manifest.config.compression, ...compressionOf(pruning, model, report) };
+    const { before, after } = report;
+    return {
+      model,
+      config: { ...base.manifest.config, compression },
+      trainingSeconds: params.fineTune && seconds,
+      reports: reportFiles(report),
+      metrics: { pruning: { before, after } },
+    };
+  } finally {
+    tensors?.dispose();
+  }
+};
+
+/** @throws AppError `invalid_request` where nothing can be removed, or not by the score that was asked for. */
+function groupWidths({ context, model, params }: PruneJob<StructuredParams>): Map<string, number> {
+  context.progress(0.02, "finding dependent channels");
+  const { groups, opaque } = dependenciesOf(model);
+  for (const { layer, reason } of opaque) context.log("warn", `the channels around ${layer} stay: ${reason}`);
+  if (groups.length === 0) refuse("model", "it has no channels that can be removed");
+  const without = groups.filter((group) => !hasScore(group, params.score)).flatMap(({ layers }) => layers);
+  if (without.length > 0) {
+    const names = [...new Set(without)].join(", ");
+    if (groups.every((group) => !hasScore(group, params.score)))
+      refuse("score", `${params.score} needs batch normalization, which the model does not have: choose another score`);
+    context.log("warn", `${names}: no batch normalization, scored by l2`);
+  }
+  return new Map(groups.map(({ key, channels }) => [key, channels.length]));
+}
+
+/** Samples to train or judge by, where there is anything to do with them. */
+function tensorsOf({ base, data, params }: PruneJob<StructuredParams>) {
+  if (!params.fineTune && !params.sensitivity && params.score !== "taylor") return undefined;
+  return trainingTensors(data, base.manifest.config.preprocessing, params.fineTune?.validationSplit ?? 0.1);
+}
+
+async function rounds(pruning: Pruning): Promise<{ model: tf.LayersModel; seconds: number }> {
+  const { model: whole, params } = pruning;
+  const recovery = recoveryOf(pruning);
+  let [model, seconds] = [whole, 0];
+  try {
+    for (let round = 1; round <= params.rounds; round++) {
+      const smaller = await removeAmount(pruning, model, (params.amount * round) / params.rounds);
+      if (model !== whole) model.dispose();
+      model = smaller;
+      seconds += await fineTune(pruning, model, recovery, round);
+    }
+    return { model, seconds };
+  } catch (error) {
+    if (model !== whole) model.dispose();
+    throw error;
+  } finally {
+    recovery.dispose();
+  }
+}
+
+function compressionOf(pruning: Pruning, model: tf.LayersModel, { layers }: PruningReport) {
+  const prunedSparsity = sparsityLeft(pruning, model);
+  const channels = Object.fromEntries(layers.map(({ layer, after }) => [layer, after]));
+  return { channels, ...(prunedSparsity !== undefined && { prunedSparsity }) };
+}

@@ -1,0 +1,58 @@
+import { initEngine, tf } from "@whittle/engine";
+import { buildModel } from "@whittle/zoo";
+import { beforeAll, describe, expect, it } from "vitest";
+import { expectExact, randomized } from "./testing/exactness.ts";
+import { randomModel } from "./testing/random-model.ts";
+
+beforeAll(() => initEngine());
+
+const images = (shape: number[]) => tf.randomUniform([4, ...shape], -1, 1, "float32", 5);
+
+describe("withoutChannels", () => {
+  it.each([
+    ["mlp", { hidden: [12, 8] }],
+    ["mlp", { hidden: [] }],
+    ["cnn", { filters: [6, 8], dense: 12 }],
+    ["cnn", { filters: [6, 8], dense: 0, batchNorm: true }],
+  ])("gives what the model gives when the removed channels are zero: %s %j", async (family, params) => {
+    const model = buildModel(family, params, { inputShape: [8, 8, 2], classes: 3, seed: 1 });
+    const whole = await randomized(model, 2);
+    const removed = await expectExact(whole, 3, images([8, 8, 2]));
+    expect(removed.size > 0).toBe(
+      Object.values(params)
+        .flat()
+        .some((width) => Number(width) > 1),
+    );
+  });
+
+  it("does so for recurrent layers and embeddings", async () => {
+    const layers = [
+      tf.layers.embedding({ name: "embedding", inputDim: 9, outputDim: 6, inputLength: 5 }),
+      tf.layers.gru({ name: "gru", units: 5, returnSequences: true }),
+      tf.layers.conv1d({ name: "conv", filters: 6, kernelSize: 2 }),
+      tf.layers.lstm({ name: "lstm", units: 4, returnSequences: true }),
+      tf.layers.simpleRNN({ name: "rnn", units: 4 }),
+      tf.layers.dense({ name: "logits", units: 3 }),
+    ];
+    const whole = await randomized(tf.sequential({ layers }), 1);
+    const tokens = tf.tensor([
+      [1, 2, 3, 4, 5],
+      [8, 0, 7, 0, 6],
+    ]);
+    const removed = await expectExact(whole, 2, tokens);
+    expect(removed.size).toBeGreaterThan(4);
+  });
+
+  it("does so for models drawn at random", async () => {
+    const inputs = images([6, 6, 3]);
+    let removed = 0;
+    for (let seed = 1; seed <= 30; seed++) {
+      const model = randomModel(seed);
+      const whole = await randomized(model, seed);
+      removed += (await expectExact(whole, seed, inputs)).size;
+      model.dispose();
+      whole.dispose();
+    }
+    expect(removed).toBeGreaterThan(30 * 3);
+  });
+});
