@@ -117,7 +117,7 @@ describe("augmentImages", () => {
   });
 
   it("adds normal noise of the deviation asked for, another to each pixel", () => {
-    const noise = augmentImages(tf.fill([40, 16, 16, 3], 2), { noise: 0.5 }, seed()).sub(2);
+    const noise = augmentImages(tf.mul(tf.ones<tf.Rank.R4>([40, 16, 16, 3]), 2), { noise: 0.5 }, seed()).sub(2);
     const { mean, variance } = tf.moments(noise);
     // 30,720 values: standard errors 0.003 and 0.002.
     expect(mean.dataSync()[0]).toBeCloseTo(0, 1);

@@ -1,16 +1,12 @@
-import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
-import { deserialize, serialize } from "node:v8";
-import { AppError } from "@whittle/contracts";
+import type { AppError } from "@whittle/contracts";
 import type { ModelWeights } from "../model-io/weights.ts";
 import type { Progress } from "./best.ts";
 import type { Totals } from "./tally.ts";
 import type { EpochPoint } from "./types.ts";
 
 /**
- * Everything that a training needs to go on as if it had never stopped. The order of the samples and the dropout follow from the
- * seed, the epoch and the step, so their place is all there is to keep.
+ * Everything that a training needs to go on as if it had never stopped. The order of the samples, the dropout and the augmentation
+ * follow from the seed, the epoch and the step, so their place is all there is to keep.
  */
 export interface Checkpoint {
   /** Epochs finished, steps done in the one after them, and steps in all. */
@@ -28,6 +24,10 @@ export interface Checkpoint {
   history: EpochPoint[];
 }
 
+/**
+ * Where a training's checkpoints go and come from; `storedCheckpoints` makes them of numbered files, which can lie in a folder or
+ * anywhere else.
+ */
 export interface CheckpointHooks {
   /** The checkpoint to go on from, if there is one. */
   load(): Promise<Checkpoint | undefined>;
@@ -36,40 +36,4 @@ export interface CheckpointHooks {
   refused?(error: AppError): void;
   /** Saved at the end of every epoch, when the training is aborted, and otherwise this often; 30 by default. */
   everySeconds?: number;
-}
-
-/** A checkpoint in one file, replaced whole: a crash at any moment leaves the old one or the new one. */
-export function fileCheckpoint(path: string, everySeconds?: number): CheckpointHooks {
-  return {
-    load: () => readCheckpoint(path),
-    save: (checkpoint) => writeAtomically(path, serialize(checkpoint)),
-    ...(everySeconds !== undefined && { everySeconds }),
-  };
-}
-
-async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
-  try {
-    const checkpoint: Checkpoint = deserialize(await readFile(path));
-    return checkpoint;
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
-    throw new AppError("corrupt", `The checkpoint ${path} can't be read; remove it to start over`, { cause });
-  }
-}
-
-async function writeAtomically(path: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomUUID()}.tmp`;
-  try {
-    const file = await open(temporary, "w");
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } finally {
-    await rm(temporary, { force: true });
-  }
 }

@@ -40,6 +40,13 @@ export function rows(x: Inputs, begin: number, count: number): tf.Tensor {
   );
 }
 
+/** The samples at these places, as the model takes them. */
+export function samplesAt(x: Inputs, places: Int32Array): tf.Tensor {
+  return tf.tidy(() =>
+    x instanceof tf.Tensor ? tf.gather(x, tf.tensor1d(places, "int32")) : asInputs(x, gatherStored(x, places)),
+  );
+}
+
 /** The samples at these places, still as they are stored: a quarter of the bytes that the model sees, where they are bytes. */
 export function gatherStored({ values, ...of }: RawSamples, places: Int32Array): tf.Tensor {
   const size = sizeOf(of);

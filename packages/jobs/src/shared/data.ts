@@ -1,6 +1,5 @@
-import type { Preprocessing } from "@whittle/contracts";
-import { splitIndices, tf } from "@whittle/engine";
-import { loadDataset, toFloat, type Dataset, type SampleLimit, type Split } from "@whittle/zoo";
+import { splitIndices } from "@whittle/engine";
+import { loadDataset, type Dataset, type SampleLimit, type Split } from "@whittle/zoo";
 import { stopIfAborted, type JobContext } from "./context.ts";
 import { refuse, type Artifact } from "./model.ts";
 
@@ -47,9 +46,4 @@ export function pick({ x, y, count }: Split, indices: Int32Array): Split {
     x instanceof Uint8Array ? new Uint8Array(indices.length * size) : new Float32Array(indices.length * size);
   for (const [to, from] of indices.entries()) picked.set(x.subarray(from * size, (from + 1) * size), to * size);
   return { x: picked, y: Int32Array.from(indices, (i) => y[i] ?? 0), count: indices.length };
-}
-
-/** A split's samples as one tensor [count, ...inputShape] of what the model sees. The caller disposes it. */
-export function inputTensor(split: Split, preprocessing: Preprocessing, inputShape: number[]): tf.Tensor {
-  return tf.tensor(toFloat(split, preprocessing), [split.count, ...inputShape], "float32");
 }

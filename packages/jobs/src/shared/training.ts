@@ -1,39 +1,66 @@
-import { join } from "node:path";
-import { parse, toAppError, type AppError, type Preprocessing, type TrainingSettings } from "@whittle/contracts";
+import { parse, type Preprocessing, type TrainingSettings } from "@whittle/contracts";
 import {
-  fileCheckpoint,
+  checkpointFiles,
   fit,
+  samplesAt,
+  storedCheckpoints,
   tf,
   type Checkpoint,
   type CheckpointHooks,
   type EpochPoint,
   type FitOptions,
   type FitResult,
+  type Inputs,
+  type RawSamples,
 } from "@whittle/engine";
 import type { Dataset, Split } from "@whittle/zoo";
 import { datasetName, datasets } from "@whittle/zoo/catalog";
 import type { JobContext } from "./context.ts";
-import { holdOut, inputTensor } from "./data.ts";
+import { holdOut } from "./data.ts";
 
 /** The samples that a model is fitted to, and those that judge it after each epoch. */
-export interface TrainingTensors {
-  x: tf.Tensor;
+export interface TrainingSamples<X extends Inputs = Inputs> {
+  x: X;
   y: Int32Array;
-  validation?: { x: tf.Tensor; y: Int32Array };
+  validation?: { x: X; y: Int32Array };
+}
+
+/** Splits a data set's training samples. They stay as they are stored and become what the model sees batch by batch. */
+export function trainingSamples(
+  data: Dataset,
+  preprocessing: Preprocessing,
+  validationSplit: number,
+): TrainingSamples<RawSamples> {
+  const { samples } = datasets[parse(datasetName, data.name, "The data set")];
+  const { train, validation } = holdOut(data.train, validationSplit, samples.train);
+  const side = ({ x: values, y }: Split) => ({ x: { values, shape: data.inputShape, ...preprocessing }, y });
+  return { ...side(train), ...(validation && { validation: side(validation) }) };
+}
+
+/** The same as one tensor each, for kinds that do more with them than train. */
+export interface TrainingTensors extends TrainingSamples<tf.Tensor> {
   dispose(): void;
 }
 
 /** Splits a data set's training samples and turns them into what the model sees. */
 export function trainingTensors(data: Dataset, preprocessing: Preprocessing, validationSplit: number): TrainingTensors {
-  const { samples } = datasets[parse(datasetName, data.name, "The data set")];
-  const { train, validation } = holdOut(data.train, validationSplit, samples.train);
-  const side = (split: Split) => ({ x: inputTensor(split, preprocessing, data.inputShape), y: split.y });
-  const sides = { ...side(train), ...(validation && { validation: side(validation) }) };
+  const { x, y, validation } = trainingSamples(data, preprocessing, validationSplit);
+  const side = (raw: RawSamples, labels: Int32Array) => ({
+    x: samplesAt(
+      raw,
+      labels.map((_, at) => at),
+    ),
+    y: labels,
+  });
+  const sides = { ...side(x, y), ...(validation && { validation: side(validation.x, validation.y) }) };
   return { ...sides, dispose: () => tf.dispose([sides.x, ...(sides.validation ? [sides.validation.x] : [])]) };
 }
 
 /** What a kind adds to the settings that it was given. */
-export interface TrainingExtras extends Pick<FitOptions, "loss" | "masks"> {
+export interface TrainingExtras extends Pick<
+  FitOptions,
+  "loss" | "taps" | "lossVariables" | "masks" | "reparametrize" | "beforeStep"
+> {
   /** Which of a job's several trainings it is: each has a checkpoint of its own. */
   part?: string;
 }
@@ -48,7 +75,7 @@ const TRAINING = { from: 0.1, to: 0.9 };
 export async function trainModel(
   context: JobContext,
   model: tf.LayersModel,
-  { x, y, validation }: TrainingTensors,
+  { x, y, validation }: TrainingSamples,
   settings: TrainingSettings,
   { part, ...extras }: TrainingExtras = {},
 ): Promise<FitResult> {
@@ -76,25 +103,21 @@ export async function trainModel(
   return result;
 }
 
+/** The run's folder holds the last two checkpoints; the newest is kept for the job's next run, which may be on another host. */
 function checkpointOf(context: JobContext, part?: string): CheckpointHooks {
-  const path = join(context.workDir, part === undefined ? "checkpoint" : `checkpoint-${part}`);
-  const file = fileCheckpoint(path);
-  const refused = ({ message }: AppError) => context.log("warn", `starting over: ${message}`);
+  const files = checkpointFiles(context.workDir, part === undefined ? "checkpoint" : `checkpoint-${part}`);
+  const write = async (number: number, bytes: Uint8Array): Promise<void> => {
+    await files.write(number, bytes);
+    await context.keep(files.path(number));
+  };
+  const warn = (message: string) => context.log("warn", message);
+  const stored = storedCheckpoints({ ...files, write }, { warn });
   const load = async (): Promise<Checkpoint | undefined> => {
-    try {
-      const checkpoint = await file.load();
-      if (checkpoint) context.log("info", `an earlier attempt left a checkpoint of step ${checkpoint.step}`);
-      return checkpoint;
-    } catch (error) {
-      refused(toAppError(error));
-      return undefined;
-    }
+    const checkpoint = await stored.load();
+    if (checkpoint) context.log("info", `an earlier attempt left a checkpoint of step ${checkpoint.step}`);
+    return checkpoint;
   };
-  const save = async (checkpoint: Checkpoint): Promise<void> => {
-    await file.save(checkpoint);
-    await context.keep(path);
-  };
-  return { ...file, load, save, refused };
+  return { ...stored, load, refused: ({ message }) => warn(`starting over: ${message}`) };
 }
 
 function epochValues({ loss, accuracy, valLoss, valAccuracy, learningRate }: EpochPoint): Record<string, number> {

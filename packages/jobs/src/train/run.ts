@@ -1,7 +1,7 @@
 import type { JobContext, JobOutcome } from "../shared/context.ts";
 import { openDataset } from "../shared/data.ts";
 import { exportTrainable, measured } from "../shared/draft.ts";
-import { trainingTensors, trainModel } from "../shared/training.ts";
+import { trainingSamples, trainModel } from "../shared/training.ts";
 import { buildClassifier, classifierConfig, startEngine } from "../shared/zoo-model.ts";
 import type { TrainParams } from "./contract.ts";
 
@@ -11,15 +11,14 @@ export async function run(params: TrainParams, context: JobContext): Promise<Job
   const backend = await startEngine(context);
   const data = await openDataset(context, params.dataset, params);
   const config = classifierConfig(params, data, data.preprocessing);
-  const tensors = trainingTensors(data, config.preprocessing, params.validationSplit);
+  const samples = trainingSamples(data, config.preprocessing, params.validationSplit);
   const model = buildClassifier(params, data, params.seed);
   try {
-    const { seconds: trainingSeconds } = await trainModel(context, model, tensors, params);
+    const { seconds: trainingSeconds } = await trainModel(context, model, samples, params);
     const exported = await exportTrainable(model, config);
     const job = { kind: "train", params };
     return await measured(context, { config, job, data, parents: [], ...exported, backend, trainingSeconds });
   } finally {
-    tensors.dispose();
     model.dispose();
   }
 }

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { NewJobEvent } from "@whittle/contracts";
 import { initEngine, tf } from "@whittle/engine";
@@ -23,18 +23,26 @@ it("goes on from its checkpoint: epochs that an earlier attempt finished are not
   }
 });
 
-it("starts over, and says so, when its checkpoint can't be read", async () => {
+it("goes back to the checkpoint before when the newest can't be read, and starts over without either, and says so", async () => {
   const bench = await openBench({ base: false });
   try {
     const stop = new AbortController();
-    const emit = (event: NewJobEvent) => event.type === "metrics" && stop.abort();
+    let epochs = 0;
+    const emit = (event: NewJobEvent) => event.type === "metrics" && ++epochs === 2 && stop.abort();
     const first = bench.run("train", tinyTraining, { id: "torn", emit, signal: stop.signal });
     await expect(first).rejects.toMatchObject({ code: "cancelled" });
-    await writeFile(join(bench.folder, "torn", "checkpoint"), "half a check");
+    const left = (await readdir(join(bench.folder, "torn"))).toSorted();
+    expect(left).toHaveLength(2);
     const lines: string[] = [];
     const note = (event: NewJobEvent) => event.type === "log" && event.level === "warn" && lines.push(event.message);
-    await bench.run("train", tinyTraining, { id: "torn", emit: note });
-    expect(lines.join()).toMatch(/starting over/);
+    const again = async () => (await bench.run("train", tinyTraining, { id: "torn", emit: note })).artifact?.digest;
+    await writeFile(join(bench.folder, "torn", left.at(-1) ?? ""), "half a check");
+    const digest = await again();
+    expect(lines).toEqual([expect.stringMatching(/going back to checkpoint \d+: .*doesn't begin like a checkpoint/)]);
+    for (const file of await readdir(join(bench.folder, "torn"))) await writeFile(join(bench.folder, "torn", file), "");
+    expect(await again()).toBe(digest);
+    expect(lines.at(-1)).toMatch(/starting over/);
+    expect(digest).toBe((await bench.run("train", tinyTraining)).artifact?.digest);
   } finally {
     await bench.close();
   }
