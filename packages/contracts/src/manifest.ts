@@ -105,6 +105,8 @@ export const modelConfig = z.object({
   signature,
   preprocessing,
   labels: z.array(z.string()).optional(),
+  /** What each token id stands for, where the input is a sequence of them. */
+  vocabulary: z.array(z.string()).optional(),
   /** What was done to the weights, as far as later steps and readers must know. */
   compression: z
     .object({

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { analyse } from "./analyse.ts";
+import { exportOnnx } from "./export/export.ts";
 import { quantizeOnnx } from "./quantize/quantize.ts";
 import { decodeModel, encodeModel } from "./proto/model.ts";
 import { node } from "./proto/node.ts";
 import { floatData, tensor } from "./proto/tensor.ts";
-import { noise, smallCnn, weight } from "./test-models.ts";
+import { noise, sequential, signature, smallCnn, weight } from "./test-models.ts";
 
 const halfZero = noise(192).map((value, at) => (at % 2 === 0 ? 0 : value + 1));
 const sparse = smallCnn({
@@ -38,6 +39,23 @@ describe("analysing a model", () => {
   it("counts weights, biases and multiply-accumulates", () => {
     // conv: 3*3*2*4 weights at 8*8 places, 4 biases; dense: 64*3 weights, 3 biases.
     expect(analyse(smallCnn())).toMatchObject({ parameters: 72 + 4 + 192 + 3, macs: 64 * 72 + 192 });
+  });
+
+  it("counts both products of a recurrent layer at each step", () => {
+    const bytes = exportOnnx({
+      topology: sequential(
+        [3, 4],
+        [["LSTM", "lstm", { units: 2, activation: "tanh", recurrent_activation: "sigmoid" }]],
+      ),
+      weights: {
+        "lstm/kernel": weight([4, 8], noise(32)),
+        "lstm/recurrent_kernel": weight([2, 8], new Float32Array(16)),
+        "lstm/bias": weight([8], noise(8)),
+      },
+      signature: signature([3, 4], [2]),
+    });
+    // ONNX' second bias is stored, too.
+    expect(analyse(bytes)).toEqual({ parameters: 32 + 16 + 8 + 8, macs: 3 * (32 + 16), sparsity: 16 / 48 });
   });
 
   it("counts the zeros of the weights only", () => {

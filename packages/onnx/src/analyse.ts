@@ -7,9 +7,9 @@ import { isConstant, storedWeight } from "./stored-weight.ts";
 export interface ModelAnalysis {
   /** Elements of all weights, biases and other float constants, quantized or not. */
   parameters: number;
-  /** Multiply-accumulates of one sample in convolutions and matrix products. */
+  /** Multiply-accumulates of one sample in convolutions, matrix products with weights and recurrent layers. */
   macs: number;
-  /** Share of the weights of convolutions and matrix products that are exactly zero; biases left out. 0 when there are none. */
+  /** Share of the weights of these that are exactly zero; biases left out. 0 when there are none. */
   sparsity: number;
 }
 
@@ -42,32 +42,39 @@ function countZeros(
 }
 
 /** The weight of a convolution or a matrix product, float or in integers. */
-function layerWeight(node: Node, index: GraphIndex): LayerWeight | undefined {
-  const weight = storedWeight(index, node.input[1] ?? "");
-  if (!weight) return undefined;
+function layerWeight(node: Node, index: GraphIndex, input = 1): LayerWeight[] {
+  const weight = storedWeight(index, node.input[input] ?? "");
+  if (!weight) return [];
   const { name, dims } = weight;
   const ownZero = node.opType === "MatMulInteger" ? index.constants.get(node.input[3] ?? "") : undefined;
   const points = weight.zero ?? (ownZero ? Array.from(tensorData(ownZero), Number) : [0]);
   const axis = outputsFirst(node) ? 0 : dims.length - 1;
-  return { name, count: elementCount(dims), zeros: countZeros(weight.values(), points, dims, axis) };
+  return [{ name, count: elementCount(dims), zeros: countZeros(weight.values(), points, dims, axis) }];
+}
+
+/** A recurrent layer has one weight for its input and one for its state. */
+function recurrentWeights(node: Node, index: GraphIndex): LayerWeight[] {
+  return [1, 2].flatMap((input) => layerWeight(node, index, input));
 }
 
 /** Of a MatMulNBits, which keeps each output's weights in blocks of 4 bits with 8 for zero, the last block filled up with zeros. */
-function blockedWeight(node: Node, index: GraphIndex): LayerWeight | undefined {
+function blockedWeight(node: Node, index: GraphIndex): LayerWeight[] {
   const stored = index.constants.get(node.input[1] ?? "");
-  if (!stored) return undefined;
+  if (!stored) return [];
   const count = intAttribute(node, "K", 0) * intAttribute(node, "N", 0);
   const codes = Array.from(tensorData(stored), Number).flatMap((byte) => [byte & 15, byte >> 4]);
   const zeros = codes.filter((code) => code === 8).length - (codes.length - count);
-  return { name: stored.name, count, zeros };
+  return [{ name: stored.name, count, zeros }];
 }
 
-const weightOf: Record<string, (node: Node, index: GraphIndex) => LayerWeight | undefined> = {
-  Conv: layerWeight,
-  Gemm: layerWeight,
-  MatMul: layerWeight,
-  MatMulInteger: layerWeight,
+const weightsOf: Record<string, (node: Node, index: GraphIndex) => LayerWeight[]> = {
+  Conv: (node, index) => layerWeight(node, index),
+  Gemm: (node, index) => layerWeight(node, index),
+  MatMul: (node, index) => layerWeight(node, index),
+  MatMulInteger: (node, index) => layerWeight(node, index),
   MatMulNBits: blockedWeight,
+  GRU: recurrentWeights,
+  LSTM: recurrentWeights,
 };
 
 /** At how many places of one sample a layer's weights are applied. */
@@ -75,6 +82,8 @@ function placesOf(node: Node, index: GraphIndex): number {
   const [output = ""] = node.output;
   if (node.opType === "Gemm") return 1;
   const shape = index.shape(output);
+  // The steps of what a recurrent layer gives.
+  if (weightsOf[node.opType] === recurrentWeights) return shape[0] ?? 0;
   return elementCount(node.opType === "Conv" ? shape.slice(2) : shape.slice(1, -1));
 }
 
@@ -92,7 +101,8 @@ function parameterInputs(node: Node, { producers }: GraphIndex): string[] {
 function countParameters(nodes: readonly Node[], index: GraphIndex): number {
   const names = nodes.flatMap((node) => parameterInputs(node, index));
   const found = names.flatMap((name) => storedWeight(index, name) ?? []);
-  const floats = found.filter(({ dataType }) => dataType !== DataType.INT64);
+  // A scalar is a setting, such as the scale of attention's products.
+  const floats = found.filter(({ dataType, dims }) => dataType !== DataType.INT64 && dims.length > 0);
   return total(new Map(floats.map(({ name, dims }) => [name, elementCount(dims)])).values());
 }
 
@@ -107,11 +117,11 @@ export function analyse(model: Uint8Array): ModelAnalysis {
   const weights = new Map<string, LayerWeight>();
   let [macs, blocked] = [0, 0];
   for (const node of nodes) {
-    const weight = weightOf[node.opType]?.(node, index);
-    if (!weight) continue;
-    macs += placesOf(node, index) * weight.count;
-    if (node.opType === "MatMulNBits" && !weights.has(weight.name)) blocked += weight.count;
-    weights.set(weight.name, weight);
+    for (const weight of weightsOf[node.opType]?.(node, index) ?? []) {
+      macs += placesOf(node, index) * weight.count;
+      if (node.opType === "MatMulNBits" && !weights.has(weight.name)) blocked += weight.count;
+      weights.set(weight.name, weight);
+    }
   }
   const count = total([...weights.values()].map((each) => each.count));
   const zeros = total([...weights.values()].map((each) => each.zeros));

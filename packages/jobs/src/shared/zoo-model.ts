@@ -17,7 +17,7 @@ export function startEngine(context: JobContext): Promise<BackendInfo> {
 /** The configuration of a zoo classifier for a data set: `input` [-1, ...inputShape] gives `logits` [-1, classes]. */
 export function classifierConfig(
   { family, familyParams }: Architecture,
-  { inputShape, labels }: Dataset,
+  { inputShape, labels, vocabulary }: Dataset,
   preprocessing: Preprocessing,
 ): ModelConfig {
   const signature = {
@@ -25,14 +25,15 @@ export function classifierConfig(
     outputs: [{ name: "logits", datatype: "FP32" as const, shape: [-1, labels.length] }],
   };
   const complete = families[family].params.parse(familyParams);
-  return { family, familyParams: complete, signature, preprocessing, labels };
+  return { family, familyParams: complete, signature, preprocessing, labels, ...(vocabulary && { vocabulary }) };
 }
 
 /** A new classifier with the weights that the seed gives. The caller disposes it. */
 export function buildClassifier(
   { family, familyParams }: Architecture,
-  { inputShape, labels }: Dataset,
+  { inputShape, labels, vocabulary }: Dataset,
   seed: number,
 ): tf.LayersModel {
-  return buildModel(family, familyParams, { inputShape, classes: labels.length, seed });
+  const shape = { inputShape, classes: labels.length, vocabulary: vocabulary?.length };
+  return buildModel(family, familyParams, { ...shape, seed });
 }

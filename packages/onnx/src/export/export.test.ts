@@ -144,10 +144,10 @@ describe("an export", () => {
   });
 
   it("names the layer that it can't write", () => {
-    const topology = sequential([4, 4], [["LSTM", "memory", { units: 3 }]]);
+    const topology = sequential([4, 4], [["SimpleRNN", "memory", { units: 3 }]]);
     const error = failure(() => exportOnnx({ topology, weights: {}, signature: signature([4, 4], [3]) }));
     expect(error.code).toBe("unsupported");
-    expect(error.message).toMatch(/Layer memory \(LSTM\)/);
+    expect(error.message).toMatch(/Layer memory \(SimpleRNN\)/);
   });
 
   it("refuses channels-first layers, unknown activations and open sizes", () => {

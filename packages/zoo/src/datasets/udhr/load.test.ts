@@ -30,8 +30,10 @@ async function writeDeclarations(paragraphs: number): Promise<void> {
   }
 }
 
-const textOf = (ids: ArrayLike<number>) => Array.from(ids, (id) => dataset.vocabulary?.[id]).join("");
-const window = (x: ArrayLike<number>, sample: number) => textOf(Array.from(x).slice(32 * sample, 32 * (sample + 1)));
+/** The characters of a sample. */
+function window(x: Uint8Array | Float32Array, sample: number): string {
+  return Array.from(x.subarray(32 * sample, 32 * (sample + 1)), (id) => dataset.vocabulary?.[id]).join("");
+}
 
 it("takes the languages in turn, every fourth paragraph for testing and none on both sides", async () => {
   await writeDeclarations(80);
