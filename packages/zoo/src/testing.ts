@@ -1,0 +1,161 @@
+/** What every model family and every data set of the zoo must hold to. */
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { fit, initEngine, loadModel, modelWeights, predict, saveModel, tf } from "@whittle/engine";
+import { beforeAll, describe, expect, it } from "vitest";
+import { datasets, families, familyName, type DatasetName, type FamilyName } from "./catalog.ts";
+import type { Dataset } from "./dataset.ts";
+import { patterns } from "./fixtures/patterns.ts";
+import { buildModel, findDataset, loadDataset, toFloat } from "./index.ts";
+
+const classes = 4;
+
+/** Tests a family by its examples: on the backend of this machine, compiled and not. */
+export function testModelFamily(name: FamilyName): void {
+  describe.each(families[name].examples)(`model family ${name} with $params`, ({ params, ...example }) => {
+    beforeAll(() => initEngine());
+
+    const shape = { ...example, classes, seed: 3 };
+    const build = (seed = shape.seed) => buildModel(name, params, { ...shape, seed });
+
+    it("takes its parameters, completed by the defaults, again", () => {
+      const complete = families[name].params.parse(params);
+      expect(families[name].params.parse(JSON.parse(JSON.stringify(complete)))).toEqual(complete);
+      const again = buildModel(name, complete, shape);
+      expect(weightsDigest(again)).toBe(weightsDigest(build()));
+    });
+
+    it("has the same first weights for the same seed, and others for another", () => {
+      expect(weightsDigest(build())).toBe(weightsDigest(build()));
+      expect(weightsDigest(build(4))).not.toBe(weightsDigest(build()));
+      expect(weightsDigest(build(0))).toBe(weightsDigest(build(0)));
+    });
+
+    it("gives the same files for the same seed", async () => {
+      const [files, again] = [await saveModel(build()), await saveModel(build())];
+      expect([digest(again.topology), digest(again.weights)]).toEqual([digest(files.topology), digest(files.weights)]);
+    });
+
+    it("gives finite logits [batch, classes] that are not probabilities", () => {
+      const logits = predict(build(), patterns(shape, classes, 5).x);
+      expect(logits.shape).toEqual([5, classes]);
+      const values = [...logits.dataSync()];
+      expect(values.every((value) => Number.isFinite(value))).toBe(true);
+      expect(Math.min(...values)).toBeLessThan(0);
+    });
+
+    it("learns in 20 compiled steps, to the weights of 20 steps op by op and of another run", async () => {
+      const samples = patterns(shape, classes, 64);
+      const train = async (eager: boolean) => {
+        const model = build();
+        const optimizer = { type: "momentum", learningRate: 0.02 } as const;
+        const { epochs } = await fit(model, { ...samples, optimizer, epochs: 5, batchSize: 16, seed: 1, eager });
+        return { model, losses: epochs.map(({ loss }) => loss) };
+      };
+      const [compiled, again, eager] = [await train(false), await train(false), await train(true)];
+      expect(compiled.losses.at(-1)).toBeLessThan(compiled.losses[0] ?? 0);
+      expect(weightsDigest(again.model)).toBe(weightsDigest(compiled.model));
+      expect(weightsDistance(compiled.model, eager.model)).toBeLessThan(1e-3);
+    });
+
+    it("predicts the same when saved and loaded", async () => {
+      const model = build();
+      model.setWeights(
+        model.getWeights().map((weight, at) => tf.randomUniform(weight.shape, 0.1, 1, "float32", at + 1)),
+      );
+      const loaded = await loadModel(await saveModel(model));
+      const { x } = patterns(shape, classes, 5);
+      expect([...predict(loaded, x).dataSync()]).toEqual([...predict(model, x).dataSync()]);
+    });
+
+    it("names its parameters' mistakes", () => {
+      const problem = { code: "invalid_request", message: expect.stringContaining("unknown") };
+      const wrong = { ...params, unknown: 1 };
+      expect(() => buildModel(name, wrong, shape)).toThrow(expect.objectContaining(problem));
+    });
+  });
+}
+
+/** The largest difference of two models' weights, relative to the largest number of each weight. */
+function weightsDistance(model: tf.LayersModel, other: tf.LayersModel): number {
+  const others = modelWeights(other);
+  const distances = Object.entries(modelWeights(model)).map(([name, { data }]) => {
+    const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-3);
+    const difference = (value: number, at: number) => Math.abs(value - (others[name]?.data[at] ?? Number.NaN));
+    return Math.max(...data.map(difference)) / largest;
+  });
+  return Math.max(...distances);
+}
+
+/** Trains the examples of every family on WebAssembly, in a process of its own: a process has one backend for life. */
+export function testFamiliesOnWasm(): void {
+  it("every model family learns on WebAssembly", { timeout: 300_000 }, async () => {
+    const program = fileURLToPath(new URL("fixtures/train-examples.ts", import.meta.url));
+    const env = { ...process.env, WHITTLE_BACKEND: "wasm" };
+    const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", program], { env });
+    const { backend, runs }: { backend: string; runs: { family: string; losses: number[] }[] } = JSON.parse(stdout);
+    expect(backend).toBe("wasm");
+    expect([...new Set(runs.map(({ family }) => family))]).toEqual(familyName.options);
+    for (const run of runs) expect(run.losses.at(-1), JSON.stringify(run)).toBeLessThan(run.losses[0] ?? 0);
+  });
+}
+
+function digest(...parts: Uint8Array[]): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest("hex");
+}
+
+function weightsDigest(model: tf.LayersModel): string {
+  return digest(...Object.values(modelWeights(model)).map(({ data }) => new Uint8Array(data.buffer)));
+}
+
+/**
+ * Tests a data set where this machine has it.
+ * @param content what its content must hash to.
+ * @param spread by how much, relative to their mean, the numbers of samples of the classes may differ from it.
+ */
+export async function testDataset(name: DatasetName, content: string, spread = 0): Promise<void> {
+  const contract = datasets[name];
+  const isHere = (await findDataset(name)) !== undefined;
+  if (!isHere)
+    console.warn(`NOT TESTED: this machine does not have the data set ${name}: npm run setup -- --dataset ${name}`);
+  describe.skipIf(!isHere)(`data set ${name}`, () => {
+    let data: Dataset;
+    beforeAll(async () => {
+      data = await loadDataset(name);
+    }, 300_000);
+    const parts = ["train", "test"] as const;
+
+    it("has the content that it always had", () => {
+      expect(data.digest).toBe(content);
+    });
+
+    it("has as many samples, values and labels as the contract says", () => {
+      const size = contract.inputShape.reduce((product, length) => product * length, 1);
+      for (const part of parts) {
+        const { x, y, count } = data[part];
+        expect(count).toBe(contract.samples[part]);
+        expect([x.length, y.length]).toEqual([count * size, count]);
+      }
+    });
+
+    it("uses the range that its preprocessing is made for", () => {
+      const floats = toFloat(data.test, data.preprocessing);
+      const least = floats.reduce((soFar, value) => Math.min(soFar, value), Infinity);
+      const most = floats.reduce((soFar, value) => Math.max(soFar, value), -Infinity);
+      const { vocabulary } = contract;
+      if (vocabulary) expect([least, most, new Set(vocabulary).size]).toEqual([0, vocabulary.length - 1, most + 1]);
+      else expect([least, most].map(Math.abs).every((bound) => bound <= 1)).toBe(true);
+      expect(most).toBeGreaterThan(least);
+    });
+
+    it.each(parts)("has every class equally often in %s", (part) => {
+      const counts = contract.labels.map((_, label) => data[part].y.filter((y) => y === label).length);
+      const even = data[part].count / counts.length;
+      for (const count of counts) expect(Math.abs(count - even)).toBeLessThanOrEqual(spread * even);
+    });
+  });
+}
