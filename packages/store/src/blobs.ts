@@ -18,8 +18,9 @@ export async function putBlob(driver: StoreDriver, digest: string, bytes: Uint8A
   const encoded = await encode(bytes);
   if (await driver.create(key, encoded)) return;
   const found = await driver.stat(key);
+  if (found === undefined) return putBlob(driver, digest, bytes);
   // Another size isn't damage yet: another version of Node may have compressed it.
-  if (found?.size !== encoded.byteLength) await getBlob(driver, digest, "content of an earlier publication");
+  if (found.size !== encoded.byteLength) await getBlob(driver, digest, "content of an earlier publication");
 }
 
 /**

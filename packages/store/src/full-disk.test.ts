@@ -21,14 +21,14 @@ beforeAll(async () => {
   mounted = mount(small);
 });
 afterAll(async () => {
-  if (mounted) execFileSync("umount", [small]);
+  if (mounted) execFileSync("/bin/umount", [small]);
   await rm(root, { recursive: true });
 });
 
 /** Mounts a file system of 512 KiB. @returns false where this user may not. */
 function mount(folder: string): boolean {
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=512k", "tmpfs", folder], { stdio: "ignore" });
+    execFileSync("/bin/mount", ["-t", "tmpfs", "-o", "size=512k", "tmpfs", folder], { stdio: "ignore" });
     return true;
   } catch {
     return false;

@@ -8,7 +8,6 @@ import { FsDriver } from "./drivers/fs.ts";
 import { MemoryDriver } from "./drivers/memory.ts";
 import { ArtifactStore } from "./store.ts";
 
-const cacheOfBlobs = join(cacheFolder(process.env), "blobs");
 const cacheBytes = 10 * 2 ** 30;
 
 /**
@@ -22,7 +21,8 @@ export async function openStore(url: string, { cache = true } = {}): Promise<Art
   const drivers = await driversFor(url);
   await Promise.all(drivers.map(probe));
   const [driver] = drivers;
-  return new ArtifactStore(cache && isRemote(url) ? new CachingDriver(driver, cacheOfBlobs, cacheBytes) : driver);
+  if (!cache || !isRemote(url)) return new ArtifactStore(driver);
+  return new ArtifactStore(new CachingDriver(driver, join(cacheFolder(process.env), "blobs"), cacheBytes));
 }
 
 function isRemote(url: string): boolean {

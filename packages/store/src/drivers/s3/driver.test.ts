@@ -1,3 +1,6 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { openStore } from "../../open.ts";
 import { exampleDraft, startS3Server, testStore, type S3Fault, type S3Operation } from "../../testing/index.ts";
@@ -160,6 +163,20 @@ describe("opening a store on S3", () => {
       "teams/a/models/m/versions/1.json",
     ]);
     expect(store.location).toBe("s3://bucket/teams/a/");
+  });
+
+  it("keeps what was read in the user's cache, unless told otherwise", async () => {
+    const cache = await mkdtemp(join(tmpdir(), "whittle-cache-"));
+    vi.stubEnv("WHITTLE_CACHE_DIR", cache);
+    const store = await openStore(server.url());
+    const { digest } = await store.publish(exampleDraft("a"), { name: "m", jobId: "1", actor: "me" });
+    await (await openStore(server.url(), { cache: false })).manifest(digest);
+    expect(await readdir(cache)).toEqual([]);
+    const manifest = await store.manifest(digest);
+    expect(await readdir(join(cache, "blobs"))).toEqual([digest.replace(":", "-")]);
+    server.bucket.objects.clear();
+    expect(await store.manifest(digest)).toEqual(manifest);
+    await rm(cache, { recursive: true });
   });
 
   it.each<S3Operation>(["PutObject", "CompleteMultipartUpload"])(
