@@ -52,7 +52,8 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   }
   const log = pino({ name: "api", level: options.logLevel });
   const store = await openStore(options.store);
-  const queue = createQueue({ redisUrl, prefix, catalog });
+  const { webhooks } = options;
+  const queue = createQueue({ redisUrl, prefix, catalog, ...(webhooks && { webhooks }) });
   const leave = new AbortController();
   const services = { queue, store, catalog, auth: createAuthenticator(keys), log, heartbeatMs, leaving: leave.signal };
   const server = createServer(createApp(services, options));

@@ -11,9 +11,21 @@ const schema = z
     WHITTLE_STORE: z.string().default(".whittle/store"),
     WHITTLE_API_KEYS: apiKeys,
     WHITTLE_RATE_LIMIT: z.coerce.number().int().min(0).default(3000),
+    WHITTLE_WEBHOOK_SECRET: z
+      .string()
+      .regex(/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/, "must be whsec_ and at least 24 random bytes in base 64")
+      .optional(),
+    WHITTLE_WEBHOOK_HOSTS: z
+      .string()
+      .default("")
+      .transform((text) => text.split(/[\s,]+/).filter((host) => host !== "")),
     WHITTLE_BULL_BOARD_WRITABLE: z.stringbool().default(false),
     WHITTLE_BODY_LIMIT_BYTES: z.coerce.number().int().min(1024).default(1_048_576),
     WHITTLE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+  })
+  .refine((env) => env.WHITTLE_WEBHOOK_HOSTS.length === 0 || env.WHITTLE_WEBHOOK_SECRET !== undefined, {
+    path: ["WHITTLE_WEBHOOK_SECRET"],
+    error: "is missing: the webhooks that WHITTLE_WEBHOOK_HOSTS allows are signed with it",
   })
   .transform((env) => ({
     host: env.WHITTLE_API_HOST,
@@ -25,6 +37,10 @@ const schema = z
     keys: env.WHITTLE_API_KEYS,
     /** Requests a minute for each key, counted by each API process; 0: no limit. */
     rateLimit: env.WHITTLE_RATE_LIMIT,
+    /** Allowed only to the hosts that are listed; none by default. */
+    ...(env.WHITTLE_WEBHOOK_SECRET !== undefined && {
+      webhooks: { secret: env.WHITTLE_WEBHOOK_SECRET, hosts: env.WHITTLE_WEBHOOK_HOSTS },
+    }),
     bullBoardWritable: env.WHITTLE_BULL_BOARD_WRITABLE,
     bodyLimitBytes: env.WHITTLE_BODY_LIMIT_BYTES,
     logLevel: env.WHITTLE_LOG_LEVEL,

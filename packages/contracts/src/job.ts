@@ -55,6 +55,8 @@ export const outputSpec = z.strictObject({
     .optional(),
 });
 
+const webhook = z.strictObject({ url: z.url({ protocol: /^https?$/ }) });
+
 /** Options of a submission that are the same for every kind. */
 export const jobOptions = z.object({
   output: outputSpec.optional().meta({ description: "Name (and alias) to publish under; by default <kind>-<job id>." }),
@@ -66,6 +68,9 @@ export const jobOptions = z.object({
     .default(3)
     .meta({ description: "How often a job that fails for a passing reason is run." }),
   timeoutSeconds: z.int().min(1).max(604_800).default(86_400).meta({ description: "Wall-clock limit of one attempt." }),
+  webhook: webhook.optional().meta({
+    description: "Told of the job's start, progress and end by signed messages (Standard Webhooks).",
+  }),
 });
 
 /** A job as it lies in the queue and as a child process gets it. */

@@ -27,6 +27,8 @@ export interface Keys {
   workers: string;
   /** String: the worker that reconciles; it lapses when the next may. */
   maintainer: string;
+  /** Stream of events that webhooks are to tell. */
+  webhooks: string;
   /** Set of ended jobs that have left something in the store. */
   litter: string;
   /** Channels: a job has a new event; a job is to be cancelled; a worker is to drain; there is work. */
@@ -53,6 +55,7 @@ export function makeKeys(prefix: string): Keys {
     drain: (worker) => `${prefix}:drain:${worker}`,
     workers: `${prefix}:workers`,
     maintainer: `${prefix}:maintainer`,
+    webhooks: `${prefix}:webhooks`,
     litter: `${prefix}:litter`,
     nudge: `${prefix}:nudge`,
     drained: `${prefix}:drained`,

@@ -30,3 +30,5 @@ export const announceEveryMs = 5_000;
 export const announcementSeconds = 15;
 /** How long the wish that a worker drains is kept for one that can't hear it now. */
 export const drainWishSeconds = day;
+/** A webhook hears of a job's progress at most this often. */
+export const progressWebhookMs = 10_000;

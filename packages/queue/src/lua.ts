@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Redis } from "ioredis";
-import { maxEvents } from "./limits.ts";
+import { maxEvents, progressWebhookMs } from "./limits.ts";
 
 /** A Lua script that Redis keeps by its hash. */
 export interface Script {
@@ -19,6 +19,13 @@ local function key(...) return prefix .. ':' .. table.concat({...}, ':') end
 local function event(job, json)
   redis.call('XADD', key('events', job), 'MAXLEN', '~', ${maxEvents}, '*', 'e', json)
   redis.call('PUBLISH', key('nudge'), job)
+  if redis.call('HEXISTS', key('job', job), 'webhook') == 1 then
+    local progress = string.find(json, '"type":"progress"', 1, true)
+    if progress and not redis.call('SET', key('told', job), '1', 'NX', 'PX', ${progressWebhookMs}) then return end
+    if progress or string.find(json, '"type":"state"', 1, true) then
+      redis.call('XADD', key('webhooks'), '*', 'job', job, 'event', json)
+    end
+  end
 end
 `;
 

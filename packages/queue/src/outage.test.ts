@@ -62,7 +62,7 @@ describe("when Redis is killed and comes back", () => {
     const worker = await rig.work(untilStopped, { lockDurationMs: 2000 });
     await rig.reaches(id, "running");
     await killRedis();
-    await worker.close();
+    await expect(worker.close()).resolves.toBeUndefined();
     await rig.startRedis();
   });
 

@@ -10,6 +10,7 @@ import { requireRecord } from "./record.ts";
 import { retryJob } from "./retry.ts";
 import { submitJob, submitPipeline, type PipelineSubmission, type Submission } from "./submit.ts";
 import { jobView, pipelineView } from "./view.ts";
+import { deliverWebhooks, type WebhookOptions } from "./webhooks/deliveries.ts";
 import { drainWorker, listWorkers } from "./workers.ts";
 
 export interface QueueOptions {
@@ -17,6 +18,8 @@ export interface QueueOptions {
   /** Put before every key in Redis; two installations with different prefixes don't see each other. */
   prefix?: string;
   catalog: Catalog;
+  /** Allows jobs to have webhooks, and delivers them from this process. */
+  webhooks?: WebhookOptions;
 }
 
 /** The producers' side. Every method throws AppError `unavailable` while Redis is away, and works again when it is back. */
@@ -43,16 +46,18 @@ export interface JobQueue {
   close(): Promise<void>;
 }
 
-export function createQueue({ redisUrl, prefix = "whittle", catalog }: QueueOptions): JobQueue {
+export function createQueue({ redisUrl, prefix = "whittle", catalog, webhooks }: QueueOptions): JobQueue {
   const context = createContext(producerConnection(redisUrl), prefix);
   const followers = createFollowers(context, workerConnection(redisUrl));
+  const policy = { catalog, webhookHosts: webhooks?.hosts ?? [] };
+  const stopWebhooks = webhooks && deliverWebhooks(context, workerConnection(redisUrl), webhooks);
   const kinds = Object.keys(catalog);
   const ready = <T>(work: () => Promise<T>): Promise<T> => whenReady(context, work);
 
   return {
-    submit: (submission) => ready(async () => jobView(context, await submitJob(context, catalog, submission))),
+    submit: (submission) => ready(async () => jobView(context, await submitJob(context, policy, submission))),
     submitPipeline: (submission) =>
-      ready(async () => pipelineView(context, await submitPipeline(context, catalog, submission))),
+      ready(async () => pipelineView(context, await submitPipeline(context, policy, submission))),
     get: (id) => ready(() => jobView(context, id)),
     list: (query) => ready(() => listJobs(context, query)),
     cancel: (id) => ready(async () => cancelJob(context, id).then(() => jobView(context, id))),
@@ -72,6 +77,7 @@ export function createQueue({ redisUrl, prefix = "whittle", catalog }: QueueOpti
     bullQueues: () => kinds.map((kind) => context.queue(kind)),
     close: async () => {
       followers.close();
+      await stopWebhooks?.();
       await context.close();
     },
   };

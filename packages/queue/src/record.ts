@@ -54,7 +54,7 @@ function json<S extends z.ZodType>(schema: S) {
 const jobRecord = z.object({
   place: z.enum(["blocked", "queue", "ended"]),
   envelope: json(jobEnvelope),
-  options: json(jobOptions.pick({ priority: true, attempts: true })),
+  options: json(jobOptions.pick({ priority: true, attempts: true, webhook: true })),
   /** Parameters that take the artifact of another job of the pipeline: name -> job id. */
   inputs: json(z.record(z.string(), z.string())),
   /** Jobs that take this job's artifact. */
@@ -114,6 +114,8 @@ export function encodeFields(record: Pick<JobRecord, "envelope" | "options" | "i
     options: JSON.stringify(options),
     inputs: JSON.stringify(inputs),
     dependants: JSON.stringify(dependants),
+    // For scripts, which look whether there is one.
+    ...(options.webhook && { webhook: options.webhook.url }),
   };
 }
 

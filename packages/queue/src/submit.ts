@@ -17,6 +17,7 @@ import { kindNames, parseParams, planPipeline, type Catalog, type PlannedStep } 
 import { encodeFields } from "./record.ts";
 import { settle } from "./settle.ts";
 import { create, type Acceptance, type NewJob } from "./transitions.ts";
+import { checkDestination } from "./webhooks/destination.ts";
 
 export interface Submission {
   kind: string;
@@ -32,8 +33,19 @@ export interface PipelineSubmission {
   idempotencyKey?: string | undefined;
 }
 
+/** What may be submitted. */
+export interface Policy {
+  catalog: Catalog;
+  /** Hosts that webhooks may go to. */
+  webhookHosts: string[];
+}
+
 /** Writes a job down and hands it to BullMQ. @returns its id, or that of the job made before with the same key and body. */
-export async function submitJob(context: Context, catalog: Catalog, submission: Submission): Promise<string> {
+export async function submitJob(
+  context: Context,
+  { catalog, webhookHosts }: Policy,
+  submission: Submission,
+): Promise<string> {
   const { kind, submittedBy, idempotencyKey } = submission;
   const definition = Object.hasOwn(catalog, kind) ? catalog[kind] : undefined;
   if (!definition) throw new AppError("not_found", `there is no job kind ${kind}; there are ${kindNames(catalog)}`);
@@ -45,6 +57,7 @@ export async function submitJob(context: Context, catalog: Catalog, submission: 
     }
   }
   const options = parse(jobOptions, submission.options ?? {}, "options");
+  if (options.webhook) checkDestination(options.webhook.url, webhookHosts);
   const id = newId();
   const envelope = makeEnvelope(id, kind, params, options, submittedBy);
   const jobs = [newJob(envelope, options, {}, [])];
@@ -54,11 +67,12 @@ export async function submitJob(context: Context, catalog: Catalog, submission: 
 /** As {@link submitJob}, for all the steps of a pipeline at once. @returns the pipeline's id. */
 export async function submitPipeline(
   context: Context,
-  catalog: Catalog,
+  { catalog, webhookHosts }: Policy,
   submission: PipelineSubmission,
 ): Promise<string> {
   const { submittedBy, idempotencyKey } = submission;
   const planned = planPipeline(catalog, submission.request);
+  for (const { webhook } of planned) if (webhook) checkDestination(webhook.url, webhookHosts);
   const id = newId();
   const steps = Object.fromEntries(planned.map(({ step }) => [step, newId()]));
   const jobs = planned.map((step) => pipelineJob(id, steps, planned, step, submittedBy));
@@ -100,11 +114,11 @@ function makeEnvelope(
 
 function newJob(
   envelope: JobEnvelope,
-  { priority, attempts }: JobOptions,
+  { priority, attempts, webhook }: JobOptions,
   inputs: Record<string, string>,
   dependants: string[],
 ): NewJob {
-  const fields = encodeFields({ envelope, options: { priority, attempts }, inputs, dependants });
+  const fields = encodeFields({ envelope, options: { priority, attempts, webhook }, inputs, dependants });
   return { id: envelope.id, kind: envelope.kind, needs: [...new Set(Object.values(inputs))], fields };
 }
 

@@ -1,0 +1,145 @@
+import { once } from "node:events";
+import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createQueue, type JobQueue } from "../queue.ts";
+import { catalog, resultOf } from "../rig-jobs.ts";
+import { useRig } from "../rig.ts";
+import { checkDestination, isPrivate } from "./destination.ts";
+import { post } from "./post.ts";
+import { signedHeaders } from "./signature.ts";
+
+const secret = "whsec_plJ3nmyCDGBKInavdOK15jsl";
+
+describe("a signature", () => {
+  it("is that of the example of Standard Webhooks", () => {
+    const body = '{"event_type":"ping","data":{"success":true}}';
+    expect(signedHeaders({ id: "msg_loFOjxBNrRLzqYUf", timestamp: 1731705121, body }, secret)).toEqual({
+      "webhook-id": "msg_loFOjxBNrRLzqYUf",
+      "webhook-timestamp": "1731705121",
+      "webhook-signature": "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0=",
+    });
+  });
+});
+
+describe("where webhooks may go", () => {
+  it.each([
+    ["https://hooks.example.com/x", ["hooks.example.com"]],
+    ["https://A.example.com/x", ["*.example.com"]],
+    ["http://127.0.0.1:9000/x", ["127.0.0.1"]],
+    ["http://[::1]:9000/x", ["::1"]],
+  ])("%s is allowed by %j", (url, hosts) => {
+    expect(() => checkDestination(url, hosts)).not.toThrow();
+  });
+
+  it.each([
+    ["https://hooks.example.com/x", []],
+    ["https://example.com/x", ["*.example.com"]],
+    ["https://badexample.com/x", ["*.example.com", "example.com"]],
+    ["https://example.com@evil.test/x", ["example.com"]],
+    ["http://2130706433/x", ["example.com"]],
+  ])("%s is refused by %j", (url, hosts) => {
+    expect(() => checkDestination(url, hosts)).toThrow("is not a host that webhooks may go to");
+  });
+
+  it.each([
+    "10.1.2.3",
+    "127.0.0.1",
+    "169.254.169.254",
+    "172.31.0.1",
+    "192.168.1.1",
+    "::1",
+    "fd00::1",
+    "::ffff:10.0.0.1",
+  ])("%s is a private address", (address) => expect(isPrivate(address)).toBe(true));
+
+  it.each(["1.1.1.1", "172.32.0.1", "2606:4700::1111"])("%s is a public address", (address) =>
+    expect(isPrivate(address)).toBe(false),
+  );
+
+  it("a listed name is refused that stands for a private address which is not listed", async () => {
+    const message = { id: "msg_1", timestamp: 0, body: "{}" };
+    await expect(post("http://localhost:9/", message, secret, ["localhost"])).rejects.toThrow(/localhost.*private/);
+  });
+});
+
+interface Received {
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+
+describe("webhooks", () => {
+  const rig = useRig();
+  const received: Received[] = [];
+  let answers: number[] = [];
+  let server: Server;
+  let url: string;
+  let queue: JobQueue;
+
+  beforeEach(async () => {
+    received.length = 0;
+    answers = [];
+    server = createServer((request, response) => {
+      let body = "";
+      request.on("data", (chunk) => (body += String(chunk)));
+      request.on("end", () => {
+        received.push({ headers: request.headers, body });
+        response.writeHead(answers.shift() ?? 204).end();
+      });
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/hook`;
+    queue = open();
+    await vi.waitFor(() => queue.ping());
+  });
+
+  afterEach(async () => {
+    await queue.close();
+    server.close();
+  });
+
+  const open = () =>
+    createQueue({ redisUrl: rig.redis.url, prefix: rig.prefix, catalog, webhooks: { secret, hosts: ["127.0.0.1"] } });
+  const submit = (to: string) =>
+    queue.submit({ kind: "make", params: {}, options: { webhook: { url: to } }, submittedBy: "test" });
+  const told = () => received.map(({ body }) => /"type":"(job\.[a-z]+)"/.exec(body)?.[1]);
+
+  it("tell a job's start, its progress seldom, and its end with the result, each signed", async () => {
+    const { id } = await submit(url);
+    await rig.work(async (envelope, { emit }) => {
+      for (const fraction of [0.1, 0.2, 0.3]) emit({ type: "progress", fraction, stage: "half" });
+      return resultOf(envelope);
+    });
+    await vi.waitFor(() => expect(told().toSorted()).toEqual(["job.completed", "job.progress", "job.running"]), 20_000);
+    const end = received.find(({ body }) => body.includes("job.completed"));
+    expect(JSON.parse(end?.body ?? "")).toMatchObject({
+      data: { id, kind: "make", result: { artifact: { version: 1 } } },
+    });
+    for (const { headers, body } of received) {
+      const sent = { id: String(headers["webhook-id"]), timestamp: Number(headers["webhook-timestamp"]), body };
+      expect(headers).toMatchObject(signedHeaders(sent, secret));
+    }
+  });
+
+  it("are tried again, under the same id, also by another process", async () => {
+    answers = [500];
+    await submit(url);
+    await queue.cancel((await queue.list({ limit: 1 })).jobs[0]?.id ?? "");
+    await vi.waitFor(() => expect(received).toHaveLength(1), 20_000);
+    await queue.close();
+    queue = open();
+    await vi.waitFor(() => expect(told()).toEqual(["job.cancelled", "job.cancelled"]), 20_000);
+    expect(received[0]?.headers["webhook-id"]).toBe(received[1]?.headers["webhook-id"]);
+  });
+
+  it("are refused to hosts that are not listed, and where none is", async () => {
+    await expect(submit("https://example.com/")).rejects.toMatchObject({
+      code: "invalid_request",
+      issues: [{ path: "webhook.url", message: expect.stringContaining("127.0.0.1 (WHITTLE_WEBHOOK_HOSTS)") }],
+    });
+    const options = { webhook: { url } };
+    await expect(rig.queue.submit({ kind: "make", params: {}, options, submittedBy: "test" })).rejects.toThrow(
+      "none is",
+    );
+  });
+});
