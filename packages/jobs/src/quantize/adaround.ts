@@ -10,7 +10,7 @@ export interface AdaRoundSettings {
   regularization: number;
 }
 
-export const adaRoundDefaults: AdaRoundSettings = { iterations: 1000, learningRate: 0.02, regularization: 0.01 };
+const adaRoundDefaults: AdaRoundSettings = { iterations: 1000, learningRate: 0.02, regularization: 0.01 };
 
 /** h(V) = clip(sigmoid(V) (ZETA - GAMMA) + GAMMA, 0, 1): reaches 0 and 1 at finite V. */
 const [ZETA, GAMMA] = [1.1, -0.1];

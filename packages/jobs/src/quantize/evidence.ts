@@ -55,7 +55,7 @@ function bitsChart({ float, tolerance = 0, heldOutSamples }: Evidence, trials: r
 function sensitivityChart({ sensitivity, assignment }: MixedPrecision): string {
   return barChart({
     title: "What quantizing each layer alone costs (orange: left in more bits or float)",
-    y: { label: "KL divergence from the float model (nats)" },
+    y: { label: "KL divergence from the float model (nats)", log: true },
     bars: sensitivity.map(({ layer, verdict }) => ({
       name: layer,
       value: verdict.divergence,

@@ -23,7 +23,7 @@ export interface BarChart {
 }
 
 const WIDTH = 720;
-const MARGIN = { top: 48, right: 24, bottom: 56, left: 84 };
+const MARGIN = { top: 64, right: 24, bottom: 56, left: 84 };
 const PLOT = { height: 300, width: WIDTH - MARGIN.left - MARGIN.right };
 const COLOURS = ["#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#475569"];
 const TICKS = 5;
@@ -105,14 +105,14 @@ function xAxis(axis: Axis, { ticks, at }: Scale): string[] {
   ];
 }
 
+/** In one line above the plot, from the right. */
 function legend(entries: { name: string; colour: string }[]): string[] {
-  return entries.flatMap(({ name, colour }, row) => {
-    const y = MARGIN.top + 14 + row * 18;
-    const x = MARGIN.left + PLOT.width - 12;
-    return [
-      `<rect x="${x}" y="${y - 9}" width="10" height="10" rx="2" fill="${colour}"/>`,
-      text({ x: x - 6, y }, name, 'text-anchor="end"'),
-    ];
+  let right = MARGIN.left + PLOT.width;
+  return entries.toReversed().flatMap(({ name, colour }) => {
+    const end = right;
+    right -= name.length * 7 + 28;
+    const mark = `<rect x="${right + 14}" y="${MARGIN.top - 17}" width="10" height="10" rx="2" fill="${colour}"/>`;
+    return [mark, text({ x: end, y: MARGIN.top - 8 }, name, 'text-anchor="end"')];
   });
 }
 

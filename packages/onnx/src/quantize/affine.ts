@@ -30,15 +30,16 @@ const clamp = (x: number, { qmin, qmax }: IntegerRange) => Math.min(qmax, Math.m
  */
 export function affineParams(rmin: number, rmax: number, range: IntegerRange): QuantParams {
   const [low, high] = [Math.min(rmin, 0), Math.max(rmax, 0)];
-  const scale = (high - low) / (range.qmax - range.qmin);
-  if (scale < TINY) return { ...range, scale: 1, zeroPoint: clamp(0, range) };
-  return { ...range, scale: Math.fround(scale), zeroPoint: clamp(roundHalfEven(range.qmin - low / scale), range) };
+  const { qmin, qmax } = range;
+  const scale = (high - low) / (qmax - qmin);
+  if (scale < TINY) return { qmin, qmax, scale: 1, zeroPoint: clamp(0, range) };
+  return { qmin, qmax, scale: Math.fround(scale), zeroPoint: clamp(roundHalfEven(qmin - low / scale), range) };
 }
 
 /** The same with zero point 0, for a range of integers that is symmetric about it: s = max|r| / qmax. */
-export function symmetricParams(rmin: number, rmax: number, range: IntegerRange): QuantParams {
-  const scale = Math.max(Math.abs(rmin), Math.abs(rmax)) / range.qmax;
-  return { ...range, scale: scale < TINY ? 1 : Math.fround(scale), zeroPoint: 0 };
+export function symmetricParams(rmin: number, rmax: number, { qmin, qmax }: IntegerRange): QuantParams {
+  const scale = Math.max(Math.abs(rmin), Math.abs(rmax)) / qmax;
+  return { qmin, qmax, scale: scale < TINY ? 1 : Math.fround(scale), zeroPoint: 0 };
 }
 
 /** q = clamp(round(x / scale) + zeroPoint), in the float32 arithmetic of QuantizeLinear. */

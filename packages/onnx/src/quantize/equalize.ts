@@ -3,7 +3,7 @@ import type { Graph, Node, OnnxModel } from "../proto/model.ts";
 import { intAttribute } from "../proto/node.ts";
 import { floatData, tensor } from "../proto/tensor.ts";
 import { quantizableLayers, type QuantizedLayer } from "./plan.ts";
-import { matrixPlace } from "./weights.ts";
+import { channelOf, inputOf } from "./weights.ts";
 
 /** Operators f with f(s x) = s f(x) for s > 0, channel by channel, that keep the channels' order. */
 const homogeneous = new Set(["Relu", "MaxPool", "AveragePool", "GlobalAveragePool", "Flatten"]);
@@ -44,10 +44,10 @@ function inputChannel({ layout }: QuantizedLayer, second: QuantizedLayer): ((at:
   const inputs = length / second.layout.channels;
   if (groups === layout.channels && groups > 1) {
     const perGroup = second.layout.channels / groups;
-    return (at) => Math.floor(matrixPlace(at, length, second.layout)[1] / perGroup);
+    return (at) => Math.floor(channelOf(at, length, second.layout) / perGroup);
   }
   if (groups !== 1 || inputs % layout.channels !== 0) return undefined;
-  return (at) => Math.floor(matrixPlace(at, length, second.layout)[0] / (inputs / layout.channels));
+  return (at) => Math.floor(inputOf(at, length, second.layout) / (inputs / layout.channels));
 }
 
 function largest(values: Float32Array, channels: number, channelOf: (at: number) => number): Float64Array {
@@ -78,7 +78,7 @@ export function equalizeLayers(model: OnnxModel): OnnxModel {
     for (const { first, second } of pairs) {
       const [w1, w2] = [weightsOf(first), weightsOf(second)];
       const { channels } = first.layout;
-      const outputOf = (at: number) => matrixPlace(at, w1.length, first.layout)[1];
+      const outputOf = (at: number) => channelOf(at, w1.length, first.layout);
       const inputOf = inputChannel(first, second) ?? (() => 0);
       const [r1, r2] = [largest(w1, channels, outputOf), largest(w2, channels, inputOf)];
       const scales = r1.map((r, c) => (r > 0 && (r2[c] ?? 0) > 0 ? Math.sqrt(r * (r2[c] ?? 0)) / (r2[c] ?? 0) : 1));

@@ -3,7 +3,7 @@ import { DataType, elementCount, floatData } from "../proto/tensor.ts";
 import { toFloat16 } from "./float16.ts";
 import { GraphEditor } from "./graph-editor.ts";
 import { emitIntegers, type PreparedLayer } from "./prepared.ts";
-import { matrixPlace } from "./weights.ts";
+import { channelOf, inputOf } from "./weights.ts";
 
 /** Tensors of fewer elements stay float32: a Cast would take as many bytes as it saves. */
 const WORTH_CASTING = 64;
@@ -86,8 +86,8 @@ function emitBlocks(editor: GraphEditor, { layer, weights, bias }: PreparedLayer
   const blocks = Math.ceil(inputs / blockSize);
   const bytes = new Uint8Array((channels * blocks * blockSize) / 2).fill(0x88);
   for (const [at, value] of weights.values.entries()) {
-    const [input, channel] = matrixPlace(at, weights.values.length, layout);
-    const place = channel * blocks * blockSize + input;
+    const { length } = weights.values;
+    const place = channelOf(at, length, layout) * blocks * blockSize + inputOf(at, length, layout);
     const shift = (place % 2) * 4;
     bytes[place >> 1] = ((bytes[place >> 1] ?? 0) & (0xf0 >> shift)) | ((value + 8) << shift);
   }

@@ -1,4 +1,4 @@
-import { matrixPlace, weightRange, withValues, type QuantizedWeights, type WeightScheme } from "./weights.ts";
+import { channelOf, inputOf, weightRange, withValues, type QuantizedWeights, type WeightScheme } from "./weights.ts";
 import type { Gram } from "./gram.ts";
 import type { QuantizedLayer } from "./plan.ts";
 import { layerName } from "./plan.ts";
@@ -36,8 +36,8 @@ export async function roundAnew(
   const rows = layer.layout.channels;
   const columns = data.length / rows;
   const place = Int32Array.from(data, (_value, at) => {
-    const [input, channel] = matrixPlace(at, data.length, layer.layout);
-    return channel * columns + input;
+    const { layout } = layer;
+    return channelOf(at, data.length, layout) * columns + inputOf(at, data.length, layout);
   });
   const weights = new Float32Array(data.length);
   for (const [at, to] of place.entries()) weights[to] = data[at] ?? 0;

@@ -1,4 +1,11 @@
-import { affineParams, dequantize, quantize, symmetricParams, type IntegerRange, type QuantParams } from "./affine.ts";
+import {
+  affineParams,
+  quantize,
+  roundHalfEven,
+  symmetricParams,
+  type IntegerRange,
+  type QuantParams,
+} from "./affine.ts";
 import { extremesOf } from "./histogram.ts";
 
 export interface WeightScheme {
@@ -43,9 +50,16 @@ export function weightRange(bits: number, scheme: WeightScheme["scheme"]): Integ
   return { qmin: -qmax, qmax };
 }
 
-function squaredError(values: Float32Array, params: QuantParams): number {
+/** The hot loop of the search for a range: {@link quantize} and {@link dequantize} written out. */
+function squaredError(values: Float32Array, { scale, zeroPoint, qmin, qmax }: QuantParams): number {
+  const { fround, max, min } = Math;
   let error = 0;
-  for (const value of values) error += (value - dequantize(quantize(value, params), params)) ** 2;
+  for (let at = 0; at < values.length; at++) {
+    const value = values[at] ?? 0;
+    const q = min(qmax, max(qmin, roundHalfEven(fround(value / scale)) + zeroPoint));
+    const lost = value - fround(scale * (q - zeroPoint));
+    error += lost * lost;
+  }
   return error;
 }
 
@@ -64,12 +78,15 @@ function chooseParams(values: Float32Array, { bits, scheme }: WeightScheme): Qua
   }
   const paramsOf = scheme === "affine" ? affineParams : symmetricParams;
   if (bits === 8) return paramsOf(min, max, range);
-  const candidates = Array.from({ length: SEARCH_STEPS + 1 }, (_none, step) => {
+  let best = paramsOf(min, max, range);
+  let least = squaredError(values, best);
+  for (let step = 1; step <= SEARCH_STEPS && least > 0; step++) {
     const share = 1 - (0.9 * step) / SEARCH_STEPS;
     const params = paramsOf(min * share, max * share, range);
-    return { params, error: squaredError(values, params) };
-  });
-  return candidates.reduce((best, each) => (each.error < best.error ? each : best)).params;
+    const error = squaredError(values, params);
+    if (error < least) [best, least] = [params, error];
+  }
+  return best;
 }
 
 /** A channel of zeros takes the tensor's scale: its bias has the step scale_x * scale_w, which should be a small one. */
@@ -83,27 +100,29 @@ function quantizeWeight(value: number, params: QuantParams, { bits, scheme }: We
   return bits === 1 && scheme === "symmetric" ? Math.sign(value) : quantize(value, params);
 }
 
-/** For each element of a kernel its input, 0 to K - 1, and its output channel. */
-export function matrixPlace(
-  at: number,
-  length: number,
-  { channels, axis }: WeightLayout,
-): [input: number, channel: number] {
-  const inputs = length / channels;
-  return axis === "first" ? [at % inputs, Math.floor(at / inputs)] : [Math.floor(at / channels), at % channels];
+/** The input, 0 to K - 1, that an element of a kernel is multiplied with. */
+export function inputOf(at: number, length: number, { channels, axis }: WeightLayout): number {
+  return axis === "first" ? at % (length / channels) : Math.floor(at / channels);
+}
+
+/** The output channel that an element of a kernel belongs to. */
+export function channelOf(at: number, length: number, { channels, axis }: WeightLayout): number {
+  return axis === "first" ? Math.floor(at / (length / channels)) : at % channels;
 }
 
 /** Which scale each element of a kernel has. */
 function groupsOf(length: number, layout: WeightLayout, { granularity, blockSize = 32 }: WeightScheme): Int32Array {
+  const groups = new Int32Array(length);
+  if (granularity === "tensor") return groups;
   const { channels, axis } = layout;
   const blocks = Math.ceil(length / channels / blockSize);
-  return Int32Array.from({ length }, (_none, at) => {
-    const [input, channel] = matrixPlace(at, length, layout);
-    if (granularity === "tensor") return 0;
-    if (granularity === "channel") return channel;
-    const block = Math.floor(input / blockSize);
-    return axis === "first" ? channel * blocks + block : block * channels + channel;
-  });
+  for (let at = 0; at < length; at++) {
+    const channel = channelOf(at, length, layout);
+    const block = Math.floor(inputOf(at, length, layout) / blockSize);
+    const inBlock = axis === "first" ? channel * blocks + block : block * channels + channel;
+    groups[at] = granularity === "channel" ? channel : inBlock;
+  }
+  return groups;
 }
 
 /** The positions of each group's elements. */
