@@ -50,10 +50,10 @@ function inputChannel({ layout }: QuantizedLayer, second: QuantizedLayer): ((at:
   return (at) => Math.floor(inputOf(at, length, second.layout) / (inputs / layout.channels));
 }
 
-function largest(values: Float32Array, channels: number, channelOf: (at: number) => number): Float64Array {
+function largest(values: Float32Array, channels: number, place: (at: number) => number): Float64Array {
   const found = new Float64Array(channels);
   for (const [at, value] of values.entries()) {
-    const channel = channelOf(at);
+    const channel = place(at);
     found[channel] = Math.max(found[channel] ?? 0, Math.abs(value));
   }
   return found;
@@ -79,8 +79,8 @@ export function equalizeLayers(model: OnnxModel): OnnxModel {
       const [w1, w2] = [weightsOf(first), weightsOf(second)];
       const { channels } = first.layout;
       const outputOf = (at: number) => channelOf(at, w1.length, first.layout);
-      const inputOf = inputChannel(first, second) ?? (() => 0);
-      const [r1, r2] = [largest(w1, channels, outputOf), largest(w2, channels, inputOf)];
+      const readBy = inputChannel(first, second) ?? (() => 0);
+      const [r1, r2] = [largest(w1, channels, outputOf), largest(w2, channels, readBy)];
       const scales = r1.map((r, c) => (r > 0 && (r2[c] ?? 0) > 0 ? Math.sqrt(r * (r2[c] ?? 0)) / (r2[c] ?? 0) : 1));
       for (const scale of scales) change = Math.max(change, Math.abs(scale - 1));
       values.set(
@@ -89,7 +89,7 @@ export function equalizeLayers(model: OnnxModel): OnnxModel {
       );
       values.set(
         second.weight.name,
-        w2.map((value, at) => value * (scales[inputOf(at)] ?? 1)),
+        w2.map((value, at) => value * (scales[readBy(at)] ?? 1)),
       );
       const bias = values.get(first.bias?.name ?? "");
       if (first.bias && bias)
