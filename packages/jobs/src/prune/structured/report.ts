@@ -3,11 +3,11 @@ import type { tf } from "@whittle/engine";
 import { percent } from "../../shared/training.ts";
 import { lineChart } from "../../shared/plot.ts";
 import { countsOf } from "./cost.ts";
-import { dependenciesOf, type Dependencies, type Size } from "./dependencies.ts";
+import { dependenciesOf, type Dependencies } from "./dependencies.ts";
 import type { Pruning } from "./remove.ts";
 import type { Curve } from "./sensitivity.ts";
 
-/** What a layer has lost. */
+/** Channels of a layer from which some could be removed. */
 export interface LayerChange {
   layer: string;
   before: number;
@@ -23,17 +23,18 @@ export interface PruningReport {
   sensitivity?: Curve[];
 }
 
-const isLayerSize = ({ field }: Size) => field !== "target_shape";
-
 /** Compares a model with what it was made from. */
 export function reportOf({ model, base }: Pruning, smaller: tf.LayersModel, sensitivity?: Curve[]): PruningReport {
   const { config } = base.manifest;
-  const { sizes, opaque } = dependenciesOf(model);
+  const { sizes, groups, opaque } = dependenciesOf(model);
+  const prunable = new Set(groups.flatMap((group) => group.layers));
   const left = new Map(dependenciesOf(smaller).sizes.map(({ layer, channels }) => [layer, channels.length]));
-  const layers = sizes.filter(isLayerSize).map(({ layer, channels }) => {
-    const before = channels.length;
-    return { layer, before, after: left.get(layer) ?? before };
-  });
+  const layers = sizes
+    .filter(({ layer }) => prunable.has(layer))
+    .map(({ layer, channels }) => {
+      const before = channels.length;
+      return { layer, before, after: left.get(layer) ?? before };
+    });
   const counts = { before: countsOf(model, config), after: countsOf(smaller, config) };
   return { ...counts, layers, opaque, ...(sensitivity && { sensitivity }) };
 }

@@ -78,6 +78,7 @@ async function rounds(pruning: Pruning): Promise<{ model: tf.LayersModel; second
 
 function compressionOf(pruning: Pruning, model: tf.LayersModel, { layers }: PruningReport) {
   const prunedSparsity = sparsityLeft(pruning, model);
-  const channels = Object.fromEntries(layers.map(({ layer, after }) => [layer, after]));
+  const left = Object.fromEntries(layers.map(({ layer, after }) => [layer, after]));
+  const channels = { ...pruning.base.manifest.config.compression?.channels, ...left };
   return { channels, ...(prunedSparsity !== undefined && { prunedSparsity }) };
 }

@@ -1,3 +1,4 @@
+import { attentionRules } from "./attention.ts";
 import { elementwiseRules } from "./elementwise.ts";
 import { kernelRules } from "./kernels.ts";
 import { mergeRules } from "./merge.ts";
@@ -7,5 +8,12 @@ import { shapeRules } from "./shape.ts";
 
 /** Keras layer class to the rule that follows channels through it. */
 export const rules: ReadonlyMap<string, Rule> = new Map(
-  Object.entries({ ...kernelRules, ...recurrentRules, ...elementwiseRules, ...shapeRules, ...mergeRules }),
+  Object.entries({
+    ...kernelRules,
+    ...recurrentRules,
+    ...elementwiseRules,
+    ...shapeRules,
+    ...mergeRules,
+    ...attentionRules,
+  }),
 );

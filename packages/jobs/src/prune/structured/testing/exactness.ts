@@ -27,16 +27,25 @@ export async function randomized(model: tf.LayersModel, seed: number): Promise<t
   return copy;
 }
 
-/** About a third of each group's channels, at least one being left. */
-export function someChannels({ groups }: Dependencies, seed: number): Set<number> {
+/** About a third of each group's channels, at least one being left; none that a weight of such a name belongs to. */
+function someChannels({ groups }: Dependencies, seed: number, spared: RegExp | undefined): Set<number> {
   const next = splitmix32(seed);
-  return new Set(groups.flatMap(({ channels }) => channels.slice(1).filter(() => next() / 2 ** 32 < 0.35)));
+  const exact = groups.filter(({ axes }) => !axes.some(({ weight }) => spared?.test(weight)));
+  return new Set(exact.flatMap(({ channels }) => channels.slice(1).filter(() => next() / 2 ** 32 < 0.35)));
 }
 
-/** Expects the smaller model to give what the whole one gives when the removed channels' own weights are zero. */
-export async function expectExact(whole: tf.LayersModel, seed: number, inputs: tf.Tensor): Promise<Set<number>> {
+/**
+ * Expects the smaller model to give what the whole one gives when the removed channels' own weights are zero.
+ * @param spared names weights whose channels are not removed: those of layers that mix channels, where that isn't so.
+ */
+export async function expectExact(
+  whole: tf.LayersModel,
+  seed: number,
+  inputs: tf.Tensor,
+  spared?: RegExp,
+): Promise<Set<number>> {
   const dependencies = dependenciesOf(whole);
-  const removed = someChannels(dependencies, seed);
+  const removed = someChannels(dependencies, seed, spared);
   const smaller = await withoutChannels(whole, dependencies, removed);
   const given = predict(smaller, inputs);
   silence(whole, dependencies, removed);
