@@ -34,10 +34,14 @@ interface Messages {
 /** Ops that tfjs does not know and the compiler puts into a graph. */
 const emitted = [
   "AddV2",
+  "BlockLSTMGradV2",
+  "BlockLSTMV2",
   "Const",
   "EnsureShape",
   "FusedBatchNormGradV3",
   "FusedBatchNormV3",
+  "GRUBlockCell",
+  "GRUBlockCellGrad",
   "Identity",
   "Mul",
   "Pack",

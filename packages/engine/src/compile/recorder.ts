@@ -33,7 +33,7 @@ export class Recorder {
 
   /**
    * @param random stands in for Math.random() meanwhile.
-   * @param mayFuse whether {@link fuse} counts; XLA fuses by itself, and not across what is fused already.
+   * @param mayFuse whether what tfjs composes may become single operations; XLA fuses by itself, and not across such ones.
    */
   constructor(backend: NativeBackend, random: () => number, mayFuse: boolean) {
     this.#backend = backend;
@@ -52,7 +52,7 @@ export class Recorder {
     this.#patches.set(Math, "random", () => this.#onRandom());
     this.#watchOptimizers();
     for (const name of checkingKernels) this.#allowReads(name);
-    installFusions(this.#patches);
+    if (this.#mayFuse) installFusions(this.#patches);
   }
 
   remove(): void {

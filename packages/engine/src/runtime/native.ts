@@ -29,6 +29,7 @@ export interface NativeBinding {
   readonly TF_ATTR_STRING: number;
   readonly TF_FLOAT: number;
   readonly TF_INT32: number;
+  readonly TF_INT64: number;
   readonly TF_UINT8: number;
   createTensor(shape: number[], dtype: number, buffer: ArrayLike<unknown>): number;
   deleteTensor(id: number): void;

@@ -12,17 +12,22 @@ const { layers } = tf;
 
 /** A layer between two dense ones; `shape` is what it sees of a sample. */
 function around(shape: number[], make: () => tf.layers.Layer): Pair {
-  const units = shape.reduce((product, size) => product * size, 1);
-  const model = () =>
-    tf.sequential({
+  const sizeOf = (sizes: (number | null)[]) => sizes.reduce<number>((product, size) => product * (size ?? 1), 1);
+  const model = () => {
+    const layer = make();
+    const after = [layer.computeOutputShape([null, ...shape])]
+      .flat()
+      .flatMap((size) => (Array.isArray(size) ? [] : [size]));
+    return tf.sequential({
       layers: [
-        layers.dense({ units, useBias: false, inputShape: [5] }),
+        layers.dense({ units: sizeOf(shape), useBias: false, inputShape: [5] }),
         layers.reshape({ targetShape: shape }),
-        make(),
-        layers.reshape({ targetShape: [units] }),
+        layer,
+        layers.reshape({ targetShape: [sizeOf(after)] }),
         layers.dense({ units: 3 }),
       ],
     });
+  };
   return pair(model, tf.randomNormal([6, 5], 0, 1, "float32", 1), 3);
 }
 
@@ -69,6 +74,26 @@ const fused: Record<string, { shape: number[]; make: () => tf.layers.Layer; op: 
     make: () => layers.batchNormalization({ momentum }),
     op: "FusedBatchNormGradV3",
   },
+  lstm: {
+    shape: [3, 4],
+    make: () => layers.lstm({ units: 5, recurrentActivation: "sigmoid", goBackwards: true }),
+    op: "BlockLSTMGradV2",
+  },
+  "lstm that gives all its states": {
+    shape: [3, 4],
+    make: () => layers.lstm({ units: 5, recurrentActivation: "sigmoid", returnSequences: true }),
+    op: "BlockLSTMGradV2",
+  },
+  gru: {
+    shape: [3, 4],
+    make: () => layers.gru({ units: 5, recurrentActivation: "sigmoid", goBackwards: true }),
+    op: "GRUBlockCellGrad",
+  },
+  "gru that gives all its states": {
+    shape: [3, 4],
+    make: () => layers.gru({ units: 5, recurrentActivation: "sigmoid", returnSequences: true }),
+    op: "GRUBlockCellGrad",
+  },
   relu: { shape: [4], make: () => layers.activation({ activation: "relu" }), op: "ReluGrad" },
 };
 
@@ -76,6 +101,17 @@ describe.each(Object.entries(fused))("%s in a compiled step", (_, { shape, make,
   it("is one operation backward, and comes to the same as eagerly for 20 steps", () => {
     expect(operations(around(shape, make))).toContain(op);
     expect(distanceAfter(20, around(shape, make))).toBeLessThan(2e-6);
+  });
+});
+
+describe.each([
+  { name: "another activation", config: {} },
+  { name: "no bias", config: { recurrentActivation: "sigmoid", useBias: false } },
+] as const)("a recurrent layer with $name in a compiled step", ({ config }) => {
+  it("is as tfjs composes it", () => {
+    const made = around([3, 4], () => layers.lstm({ units: 5, ...config }));
+    expect(operations(made)).not.toContain("BlockLSTMV2");
+    expect(distanceAfter(5, made)).toBeLessThan(2e-6);
   });
 });
 
