@@ -32,6 +32,7 @@ describe("the way in which steps run", () => {
       mode: "graph",
       reason: expect.stringContaining("1001000 weights"),
     });
+    expect(chooseExecution(tinyModel(), 9999, false, 2).mode).toBe("graph");
     expect(chooseExecution(tinyModel(), 9999, true)).toEqual({ mode: "eager", reason: "asked for" });
   });
 

@@ -21,13 +21,15 @@ const leastSteps = 2_000;
  * weights in every run and after every interruption.
  * @param steps of the whole training, those done before an interruption included.
  * @param eager whether the caller wants it op by op.
+ * @param accumulate batches of a step.
  */
-export function chooseExecution(model: tf.LayersModel, steps: number, eager = false): Execution {
+export function chooseExecution(model: tf.LayersModel, steps: number, eager = false, accumulate = 1): Execution {
   if (eager) return { mode: "eager", reason: "asked for" };
   const native = nativeBackend();
   if (!native) return { mode: "eager", reason: `the ${tf.getBackend()} backend has no graphs` };
   const graph = (reason: string): Execution => ({ mode: "graph", reason });
   if (native.isUsingGpuDevice) return graph("XLA is not used on a GPU");
+  if (accumulate > 1) return graph("with gradients summed over batches, steps by XLA were not repeatable");
   const other = model.layers.find((layer) => !denseLayers.has(layer.getClassName()));
   if (other) return graph(`XLA is for dense layers, not ${other.getClassName()}`);
   const weights = model.countParams();

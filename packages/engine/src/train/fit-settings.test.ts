@@ -40,7 +40,7 @@ describe("accumulated gradients", () => {
   ])("come to the same as one batch so much larger, the last and smaller step too, %s", async (_how, options) => {
     const large = await train(options);
     const parts = await train({ ...options, batchSize: 8, accumulate: 4 });
-    expect(parts.result).toMatchObject({ steps: 8, execution: large.result.execution });
+    expect(parts.result).toMatchObject({ steps: 8, execution: { mode: large.result.execution.mode } });
     expect(plain(parts.weights)).toEqual(near(large.weights, 5));
     const points = large.result.epochs.map(({ loss, accuracy }) => ({
       loss: expect.closeTo(loss, 5),

@@ -53,7 +53,7 @@ export function acquire(model: tf.LayersModel, settings: FitSettings, options: F
     const forward = createForward(model, options.taps, options.reparametrize);
     const { batchSize, accumulate, clip, augment } = settings;
     const steps = settings.epochs * Math.ceil(train.count / (batchSize * accumulate));
-    const execution = chooseExecution(model, steps, options.eager);
+    const execution = chooseExecution(model, steps, options.eager, accumulate);
     const loss = options.loss ?? crossEntropy;
     const seed = mixSeed(settings.seed) | 0;
     const update = { rule, trained, clip, masks, averages };
