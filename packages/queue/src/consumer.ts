@@ -9,6 +9,7 @@ import { announceEveryMs, lockDurationMs, quarantineAfter, retention, stalledInt
 import { maintain } from "./maintenance.ts";
 import type { Retention } from "./retention.ts";
 import { runJob, type Execute, type Running, type RunOptions, type StopReason } from "./run-job.ts";
+import { nominateNext } from "./turns.ts";
 import { announce, isDrained, withdraw } from "./workers.ts";
 
 export interface ConsumerOptions {
@@ -172,8 +173,10 @@ class QueueConsumer implements Consumer {
   async #takeOne(): Promise<boolean> {
     for (let tries = 0; tries < this.#sources.length; tries++) {
       const source = this.#sources[this.#turn++ % this.#sources.length];
+      if (!source) continue;
+      await nominateNext(this.#context, source.name);
       const token = randomUUID();
-      const job: Job | undefined = await source?.getNextJob(token, { block: false });
+      const job: Job | undefined = await source.getNextJob(token, { block: false });
       if (!job) continue;
       const done = this.#start(job, token).finally(() => {
         this.#finishing.delete(done);

@@ -17,12 +17,14 @@ if redis.call('HGET', job, 'running') then
   redis.call('HINCRBY', job, 'losses', 1)
   redis.call('HINCRBY', job, 'strikes', 1)
   redis.call('HDEL', job, 'running')
+  stepOut(id)
 end
 if redis.call('HEXISTS', job, 'cancel') == 1 then return 'cancelled' end
 if tonumber(redis.call('HGET', job, 'strikes') or 0) >= limit then return 'quarantined' end
 local epoch = redis.call('HINCRBY', job, 'epoch', 1)
 redis.call('HSET', job, 'running', epoch, 'run:' .. epoch, json)
 redis.call('HDEL', job, 'run:' .. (epoch - ${keptRuns}))
+serve(id)
 event(id, happened)
 return epoch
 `);
@@ -64,6 +66,8 @@ return dropped
 const leaveScript = script(`${fenced}
 redis.call('HSET', job, 'run:' .. epoch, ARGV[5])
 redis.call('HDEL', job, 'running')
+stepOut(id)
+lineUp(id)
 for at = 7, #ARGV do redis.call('HINCRBY', job, ARGV[at], 1) end
 event(id, ARGV[6])
 return ''
@@ -74,6 +78,8 @@ const loseScript = script(`${prelude}
 local job = key('job', id)
 if redis.call('EXISTS', ARGV[4]) == 1 or redis.call('HGET', job, 'place') ~= 'queue' then return 0 end
 if redis.call('HDEL', job, 'running') == 0 then return 0 end
+stepOut(id)
+lineUp(id)
 redis.call('HINCRBY', job, 'losses', 1)
 redis.call('HINCRBY', job, 'strikes', 1)
 event(id, ARGV[5])

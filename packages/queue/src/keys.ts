@@ -38,7 +38,9 @@ export interface Keys {
   wake: string;
 }
 
-export function makeKeys(prefix: string): Keys {
+/** The prefix is a hash tag, so that Redis Cluster keeps all keys in one slot, as the scripts need it. */
+export function makeKeys(name: string): Keys {
+  const prefix = /\{.+\}/.test(name) ? name : `{${name}}`;
   return {
     prefix,
     bull: `${prefix}:bull`,

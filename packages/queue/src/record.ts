@@ -114,7 +114,8 @@ export function encodeFields(record: Pick<JobRecord, "envelope" | "options" | "i
     options: JSON.stringify(options),
     inputs: JSON.stringify(inputs),
     dependants: JSON.stringify(dependants),
-    // For scripts, which look whether there is one.
+    // For scripts, which can't look into the envelope as cheaply.
+    submitter: envelope.submittedBy,
     ...(options.webhook && { webhook: options.webhook.url }),
   };
 }

@@ -2,6 +2,7 @@ import { AppError } from "@whittle/contracts";
 import type { Context } from "./connection.ts";
 import { bullRetention } from "./limits.ts";
 import { readRecord, type JobEnd, type JobRecord } from "./record.ts";
+import { nominated } from "./turns.ts";
 import { end, unblock } from "./transitions.ts";
 
 const sweepAgeMs = 3000;
@@ -22,7 +23,7 @@ export async function settle(context: Context, id: string): Promise<void> {
 async function enqueue({ redis, keys, queue }: Context, { envelope, options }: JobRecord): Promise<void> {
   await queue(envelope.kind).add(envelope.kind, envelope, {
     jobId: envelope.id,
-    priority: options.priority,
+    priority: nominated + options.priority,
     removeOnComplete: bullRetention,
     removeOnFail: bullRetention,
   });

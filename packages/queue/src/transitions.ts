@@ -10,6 +10,7 @@ local function enter(job, kind, place, needs)
   redis.call('ZADD', key('jobs', 'open'), 0, job)
   if place == 'queue' then
     redis.call('ZADD', key('outbox'), now, job)
+    lineUp(job)
   else
     redis.call('SADD', key('blocked', kind), job)
     redis.call('SADD', key('needs', job), unpack(needs))
@@ -45,6 +46,7 @@ if epoch ~= '' then
   if state ~= 'cancelled' then redis.call('HINCRBY', job, 'attempts', 1) end
 end
 redis.call('HDEL', job, 'running')
+stepOut(id)
 local kind = redis.call('HGET', job, 'kind')
 redis.call('HSET', job, 'place', 'ended', 'end', json)
 if redis.call('HEXISTS', job, 'checkpoints') == 1 then redis.call('SADD', key('litter'), id) end
