@@ -32,7 +32,7 @@ export function firstInput({ inputs }: LayerUse): Channels {
 }
 
 /** An axis as the configuration gives it (a number or a list of one), counted without the batch; undefined where there are several. */
-export function axisOf({ config, inputShapes }: LayerUse): number | undefined {
+function axisOf({ config, inputShapes }: LayerUse): number | undefined {
   const [axis = -1, ...more] = [config["axis"] ?? -1].flat();
   if (typeof axis !== "number" || more.length > 0) return undefined;
   return axis < 0 ? axis + (inputShapes[0]?.length ?? 0) : axis - 1;
