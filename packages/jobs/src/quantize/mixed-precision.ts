@@ -40,8 +40,8 @@ export interface SearchOptions {
 
 /**
  * Quantizes each layer alone to see what it costs, then raises the layers that cost most, one after the other and first to the next
- * precision for all of them, until the model is inside the tolerance. Those that turn out to have been raised for nothing are lowered
- * again, the least sensitive first.
+ * precision for all of them, until the model is inside the tolerance. Those that turn out to have been raised further than they need are
+ * lowered again as far as that holds, the least sensitive first.
  * @throws AppError `unsupported` when no layer can be quantized inside the tolerance.
  */
 export async function searchMixedPrecision(options: SearchOptions): Promise<MixedPrecision> {
@@ -90,9 +90,12 @@ class Search {
   }
 
   async lower(order: readonly string[]): Promise<void> {
-    const [lowest] = this.#options.precisions;
-    for (const layer of order.filter((each) => this.#assignment[each] !== undefined)) {
-      if (lowest !== undefined) await this.#try(layer, lowest, (verdict) => this.#isInside(verdict));
+    const { precisions } = this.#options;
+    for (const layer of order) {
+      const raised = precisions.indexOf(this.#assignment[layer] ?? precisions[0] ?? "float");
+      for (const precision of precisions.slice(0, raised)) {
+        if (await this.#try(layer, precision, (verdict) => this.#isInside(verdict))) break;
+      }
     }
   }
 
@@ -106,7 +109,7 @@ class Search {
     return verdict !== undefined && verdict.accuracy >= this.#options.least;
   }
 
-  async #try(layer: string, to: Precision, keep: (verdict: Verdict) => boolean): Promise<void> {
+  async #try(layer: string, to: Precision, keep: (verdict: Verdict) => boolean): Promise<boolean> {
     const { layers, precisions, evaluate, least } = this.#options;
     const changed = { ...this.#assignment, [layer]: to };
     if (to === precisions[0]) delete changed[layer];
@@ -120,5 +123,6 @@ class Search {
     const kept = keep(verdict);
     this.#steps.push({ layer, to, accuracy: verdict.accuracy, kept });
     if (kept) [this.#assignment, this.#verdict] = [changed, verdict];
+    return kept;
   }
 }

@@ -86,7 +86,7 @@ async function chooseBits(options: QuantizerOptions, least: number, bench: Workb
 
 async function choosePrecisions(options: QuantizerOptions, least: number, bench: Workbench): Promise<MixedPrecision> {
   const { bits = 8 } = options;
-  const precisions: Precision[] = bits < 8 ? [bits, 8, "float"] : [bits, "float"];
+  const precisions: Precision[] = [bits, ...[4, 8].filter((more) => more > bits), "float"];
   const mixed = await searchMixedPrecision({
     layers: bench.quantizer.layers,
     precisions,
