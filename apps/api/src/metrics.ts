@@ -45,6 +45,12 @@ function queueMetrics(queue: JobQueue, registers: Registry[]): () => Promise<voi
     labelNames: ["kind", "state"],
     registers,
   });
+  const ready = new Gauge({
+    name: "whittle_jobs_ready",
+    help: "Jobs that a further worker could take at once: scale workers by it",
+    labelNames: ["kind"],
+    registers,
+  });
   const finished = new Counter({
     name: "whittle_jobs_finished_total",
     help: "Jobs that have ended",
@@ -65,13 +71,14 @@ function queueMetrics(queue: JobQueue, registers: Registry[]): () => Promise<voi
   });
 
   return async () => {
-    for (const metric of [jobs, finished, oldest, workers]) metric.reset();
+    for (const metric of [jobs, ready, finished, oldest, workers]) metric.reset();
     const read = await Promise.all([queue.counts(), queue.workers()]).catch(() => undefined);
     up.set(read ? 1 : 0);
     const [counts, present] = read ?? [{}, []];
     for (const [kind, count] of Object.entries(counts)) {
       for (const state of ["waiting", "blocked", "running"] as const) jobs.set({ kind, state }, count[state]);
       for (const state of ["completed", "failed", "cancelled"] as const) finished.inc({ kind, state }, count[state]);
+      ready.set({ kind }, count.ready);
       oldest.set({ kind }, count.oldestWaitingSeconds);
       workers.set({ kind }, present.filter((worker) => !worker.draining && worker.kinds.includes(kind)).length);
     }

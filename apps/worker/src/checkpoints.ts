@@ -15,8 +15,8 @@ export interface CheckpointOptions {
 
 /** Carries a job's checkpoints from one run to the next, wherever that runs. */
 export interface Checkpoints {
-  /** Puts the newest of `names` that is whole into the folder. @returns whether there was one. */
-  restore: (names: string[], folder: string) => Promise<boolean>;
+  /** Puts the newest of each series in `names` that is whole into the folder. */
+  restore: (names: string[], folder: string) => Promise<void>;
   /** Makes a file, as it is now, what the next run finds in its folder under the same name. */
   keep: (path: string) => Promise<void>;
 }
@@ -24,20 +24,26 @@ export interface Checkpoints {
 export function createCheckpoints({ scratch, epoch, point, warn }: CheckpointOptions): Checkpoints {
   let written = 0;
 
-  const restore: Checkpoints["restore"] = async (names, folder) => {
-    for (const name of names) {
-      try {
-        const bytes = await scratch.read(name);
-        if (bytes) {
-          await writeFile(join(folder, fileOf(name)), bytes);
-          return true;
-        }
-        warn(`checkpoint ${name} is gone`);
-      } catch (error) {
-        warn(`checkpoint ${name} can't be used: ${toAppError(error).message}`);
-      }
+  const read = async (name: string): Promise<Uint8Array | undefined> => {
+    try {
+      const bytes = await scratch.read(name);
+      if (!bytes) warn(`checkpoint ${name} is gone`);
+      return bytes;
+    } catch (error) {
+      warn(`checkpoint ${name} can't be used: ${toAppError(error).message}`);
+      return undefined;
     }
-    return false;
+  };
+
+  const restore: Checkpoints["restore"] = async (names, folder) => {
+    const restored = new Set<string>();
+    for (const name of names) {
+      if (restored.has(seriesOf(name))) continue;
+      const bytes = await read(name);
+      if (!bytes) continue;
+      await writeFile(join(folder, fileOf(name)), bytes);
+      restored.add(seriesOf(name));
+    }
   };
 
   const keep: Checkpoints["keep"] = async (path) => {
@@ -60,4 +66,9 @@ export function createCheckpoints({ scratch, epoch, point, warn }: CheckpointOpt
 /** `2-7-checkpoint`: the seventh that run 2 kept. */
 function fileOf(name: string): string {
   return name.replace(/^\d+-\d+-/, "");
+}
+
+/** A file's name without its number: `checkpoint-round-1-12` is of the series `checkpoint-round-1`. */
+function seriesOf(name: string): string {
+  return fileOf(name).replace(/-\d+$/, "");
 }

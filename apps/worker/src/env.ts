@@ -34,6 +34,7 @@ const schema = z
       .pipe(z.array(kind).min(1)),
     WHITTLE_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(1),
     WHITTLE_THREADS: z.coerce.number().int().min(1).optional(),
+    WHITTLE_REQUIRE_GPU: z.stringbool().default(false),
     WHITTLE_GRACE_SECONDS: z.coerce.number().min(0).default(5),
     WHITTLE_DRAIN_SECONDS: z.coerce.number().min(0).default(30),
     WHITTLE_JOB_MEMORY_BYTES: z.coerce.number().int().min(1).optional(),
@@ -57,6 +58,7 @@ const schema = z
     concurrency: env.WHITTLE_CONCURRENCY,
     /** TensorFlow's threads in each child: this machine's cores shared out among the jobs that run at a time. */
     threads: env.WHITTLE_THREADS ?? Math.max(1, Math.floor(availableParallelism() / env.WHITTLE_CONCURRENCY)),
+    requireGpu: env.WHITTLE_REQUIRE_GPU,
     graceMs: env.WHITTLE_GRACE_SECONDS * 1000,
     drainMs: env.WHITTLE_DRAIN_SECONDS * 1000,
     limits: {

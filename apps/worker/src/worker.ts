@@ -1,12 +1,13 @@
 import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
-import { toAppError } from "@whittle/contracts";
+import { AppError, toAppError } from "@whittle/contracts";
 import { createConsumer } from "@whittle/queue";
 import { openStore } from "@whittle/store";
 import pino, { type Logger } from "pino";
 import type { WorkerConfig } from "./env.ts";
 import { openFolder, workerId } from "./folders.ts";
 import { createExecute } from "./supervisor/execute.ts";
+import { findGpus } from "./supervisor/gpus.ts";
 import { probe } from "./supervisor/probe.ts";
 
 export interface Worker {
@@ -24,6 +25,11 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
   const env = childEnv(config);
   const { backend, datasets, warnings } = await probe(env, config.datasetDirs);
   for (const warning of warnings) log.warn(warning);
+  if (config.requireGpu && !backend.gpu) {
+    const found = `${backend.backend} ${backend.version} without a GPU`;
+    throw new AppError("unsupported", `WHITTLE_REQUIRE_GPU is set, and this machine has ${found}`);
+  }
+  const gpus = backend.gpu ? findGpus(env["CUDA_VISIBLE_DEVICES"]) : [];
   const id = workerId(hostname(), process.pid, Date.now());
   const workDir = await openFolder(config.workDir, hostname(), id);
   const consumer = createConsumer({
@@ -35,7 +41,7 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
     retention: config.retention,
     clear: (job) => store.scratch(job).clear(),
     worker: { id, host: hostname(), pid: process.pid, backend, datasets },
-    execute: createExecute({ ...config, workDir, env, log }),
+    execute: createExecute({ ...config, workDir, env, gpus, log }),
     onError: warnOnce(log),
   });
   await consumer.start();

@@ -1,8 +1,10 @@
 import type { Context } from "./connection.ts";
 
 export interface KindCounts {
-  /** Ready to run, among them those that wait for their next attempt. */
+  /** Not running and not blocked: `ready`, and those that wait for their next attempt. */
   waiting: number;
+  /** What a further worker could take at once. */
+  ready: number;
   /** Waits for an earlier step of its pipeline. */
   blocked: number;
   running: number;
@@ -31,6 +33,7 @@ async function countKind(context: Context, kind: string, finished: Record<string
   const total = (state: string): number => Number(finished[`${kind}:${state}`] ?? 0);
   return {
     waiting: wait + prioritized + delayed,
+    ready: wait + prioritized,
     blocked,
     running: active,
     completed: total("completed"),

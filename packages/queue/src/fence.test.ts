@@ -2,6 +2,7 @@ import { AppError } from "@whittle/contracts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createContext, workerConnection, type Context } from "./connection.ts";
 import { startRun, type Fence } from "./fence.ts";
+import { readRecord } from "./record.ts";
 import { resultOf, succeed, untilStopped } from "./rig-jobs.ts";
 import { useRig } from "./rig.ts";
 import { end } from "./transitions.ts";
@@ -57,11 +58,15 @@ describe("a run", () => {
     await now.commit();
   });
 
-  it("keeps its last two checkpoints and says which are not needed any more", async () => {
-    const fence = await start(await rig.submit(), "w");
+  it("keeps the last two checkpoints of each series and says which are not needed any more", async () => {
+    const id = await rig.submit();
+    const fence = await start(id, "w");
     const dropped = [];
-    for (const name of ["1-1", "1-2", "1-3", "1-4"]) dropped.push(await fence.keep(name));
-    expect(dropped).toEqual([[], [], ["1-1"], ["1-2"]]);
+    for (const name of ["1-1-a-1", "1-2-a-2", "1-3-a-3", "1-4-a-4"]) dropped.push(await fence.keep(name));
+    expect(dropped).toEqual([[], [], ["1-1-a-1"], ["1-2-a-2"]]);
+    for (const name of ["1-5-a-2-1", "1-6-a-2-2", "1-7-a-5"]) dropped.push(await fence.keep(name));
+    expect(dropped.slice(4)).toEqual([[], [], ["1-3-a-3"]]);
+    expect((await readRecord(context, id))?.checkpoints).toEqual(["1-7-a-5", "1-6-a-2-2", "1-5-a-2-1", "1-4-a-4"]);
   });
 
   it("can't be cancelled once it may publish, and may not publish once it is cancelled", async () => {

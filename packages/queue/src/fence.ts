@@ -50,13 +50,18 @@ redis.call('HSET', job, 'committing', epoch)
 return ''
 `);
 
-/** A new checkpoint is a reason to trust the job again. */
+/**
+ * A new checkpoint is a reason to trust the job again. Names are `<epoch>-<count>-<series>-<number>`: a job may train several times, and
+ * goes on from the newest of each series.
+ */
 const keepScript = script(`${fenced}
+local function seriesOf(name) return string.match(name, '^%d+%-%d+%-(.-)%-?%d*$') end
 local name = ARGV[5]
 local names = cjson.decode(redis.call('HGET', job, 'checkpoints') or '[]')
-local kept, dropped = {name}, {}
+local kept, dropped, same = {name}, {}, 1
 for _, each in ipairs(names) do
-  if #kept < ${keptCheckpoints} then table.insert(kept, each) else table.insert(dropped, each) end
+  if seriesOf(each) == seriesOf(name) then same = same + 1 end
+  if seriesOf(each) == seriesOf(name) and same > ${keptCheckpoints} then table.insert(dropped, each) else table.insert(kept, each) end
 end
 redis.call('HSET', job, 'checkpoints', cjson.encode(kept))
 redis.call('HDEL', job, 'strikes')
@@ -105,7 +110,7 @@ export interface Fence {
    */
   commit: () => Promise<void>;
   /**
-   * Makes `name` the checkpoint that the next run goes on from, with the one before it as second choice.
+   * Makes `name` the checkpoint that the next run goes on from, with the one before it in its series as second choice.
    * @returns the names that are not needed any more.
    * @throws AppError `conflict` when the run is not the job's latest.
    */

@@ -50,6 +50,13 @@ describe("what there is", () => {
     });
   });
 
+  it("a worker is asked to drain", async () => {
+    await rig.work(succeed);
+    const drained = await rig.post("/v1/workers/w-1/drain");
+    expect(drained).toMatchObject({ status: 200, body: { id: "w-1", draining: true } });
+    expect((await rig.post("/v1/workers/nobody/drain")).status).toBe(404);
+  });
+
   it("metrics count requests, jobs by kind and state, and workers", async () => {
     await rig.work(succeed);
     const id = await rig.submit();
@@ -59,6 +66,7 @@ describe("what there is", () => {
     expect(body).toContain('whittle_jobs_finished_total{kind="make",state="completed"} 1');
     expect(body).toContain('whittle_jobs{kind="make",state="waiting"} 0');
     expect(body).toContain('whittle_workers{kind="change"} 1');
+    expect(body).toMatch(/whittle_jobs_ready\{kind="make"\} \d/);
     expect(body).toContain("whittle_redis_up 1");
     expect(body).toMatch(
       /whittle_http_request_duration_seconds_count{method="POST",route="\/v1\/jobs\/:kind",status="202"} 1/,

@@ -4,6 +4,7 @@ import { AppError, type JobEnvelope, type JobResult } from "@whittle/contracts";
 import type { Execute, JobHandle } from "@whittle/queue";
 import type { Logger } from "pino";
 import { childEntry, type Entry } from "../entries.ts";
+import { createGpus, gpuEnv } from "./gpus.ts";
 import { runInChild } from "./run-in-child.ts";
 import type { Limits } from "./watch.ts";
 
@@ -20,26 +21,32 @@ export interface ExecuteOptions {
   /** How long a running job may go on when the worker leaves; then it is stopped and waits for another worker, in ms. */
   drainMs: number;
   limits: Limits;
+  /** The machine's GPUs: each job gets one. */
+  gpus?: string[];
   log: Logger;
   entry?: Entry;
 }
 
 /** How the worker runs a job: in a process and a folder of its own; what the next run needs is in the job's scratch space. */
 export function createExecute(options: ExecuteOptions): Execute {
+  const gpus = createGpus(options.gpus ?? []);
   return async (envelope, handle) => {
     const log = options.log.child({ job: envelope.id, kind: envelope.kind });
     const workDir = join(options.workDir, `${envelope.id}.${handle.epoch}`);
     await mkdir(workDir, { recursive: true });
+    const gpu = gpus.take();
+    const env = { ...options.env, ...gpuEnv(gpu) };
     const began = performance.now();
     const seconds = () => Number(((performance.now() - began) / 1000).toFixed(1));
     try {
-      const result = await run(envelope, handle, { ...options, workDir, log });
+      const result = await run(envelope, handle, { ...options, env, workDir, log });
       log.info({ seconds: seconds(), artifact: result.artifact }, "completed");
       return result;
     } catch (error) {
       log.warn({ seconds: seconds(), err: error, stopped: handle.signal.reason }, "ended without a result");
       throw error;
     } finally {
+      gpus.release(gpu);
       await rm(workDir, { recursive: true, force: true });
     }
   };
