@@ -16,7 +16,6 @@ import { openApiDocument } from "./openapi.ts";
 import { answerProblems, notFound, onlyJson, onlyObjects } from "./problem.ts";
 import { limitRequests } from "./rate-limit.ts";
 import { mount, type Route } from "./route.ts";
-import { datasetRoutes } from "./routes/datasets.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRouter } from "./routes/health.ts";
 import { jobRoutes } from "./routes/jobs.ts";
@@ -24,6 +23,7 @@ import { kindRoutes } from "./routes/kinds.ts";
 import { modelRoutes } from "./routes/models.ts";
 import { pipelineRoutes } from "./routes/pipelines.ts";
 import { workerRoutes } from "./routes/workers.ts";
+import { zooRoutes } from "./routes/zoo.ts";
 import type { Services } from "./services.ts";
 
 export interface ApiOptions extends ApiConfig {
@@ -84,7 +84,7 @@ function createApp(
     pipelineRoutes,
     modelRoutes,
     workerRoutes,
-    datasetRoutes,
+    zooRoutes,
     kindRoutes,
   ].flatMap((make) => make(services));
   const metrics = createMetrics(queue);

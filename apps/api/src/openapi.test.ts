@@ -69,6 +69,8 @@ describe("the OpenAPI document", () => {
     expect(check("Problem", (await rig.get("/v1/jobs/x")).body)).toBe(true);
     const pipeline = await rig.post("/v1/pipelines", { steps: [{ step: "a", kind: "make" }] });
     expect(check("Pipeline", pipeline.body)).toBe(true);
+    const { datasets } = z.object({ datasets: z.array(z.unknown()) }).parse((await rig.get("/v1/datasets")).body);
+    for (const each of datasets) expect(check("Dataset", each)).toBe(true);
     expect(check("Job", { id: 3 })).not.toBe(true);
   });
 

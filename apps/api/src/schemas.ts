@@ -8,6 +8,7 @@ import {
   manifest,
   modelName,
   outputSpec,
+  preprocessing,
   runOutcome,
   versionRecord,
   workerView,
@@ -80,10 +81,20 @@ export const dataset = z.object({
   description: z.string(),
   licence: z.string(),
   inputShape: z.array(z.int()),
+  vocabulary: z.array(z.string()).optional().meta({ description: "What each token id of a sequence stands for." }),
   labels: z.array(z.string()),
+  preprocessing,
   samples: z.object({ train: z.int(), test: z.int() }),
+  sources: z.array(z.looseObject({ type: z.enum(["debian", "npm", "bundled"]) })),
   /** Ids of the workers that can read it. */
   workers: z.array(z.string()),
+});
+
+export const family = z.object({
+  name: z.string(),
+  title: z.string(),
+  description: z.string(),
+  params: z.record(z.string(), z.unknown()).meta({ description: "JSON Schema of the parameters." }),
 });
 
 export const kind = z.object({
@@ -108,6 +119,7 @@ export const components = {
   Lineage: lineageNode,
   Worker: workerView,
   Dataset: dataset,
+  Family: family,
   Kind: kind,
   Problem: problem,
 } satisfies Record<string, z.ZodType>;

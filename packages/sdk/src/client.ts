@@ -15,6 +15,7 @@ import { isFinal, jobEvents, type EventOptions } from "./events.ts";
 import { Http } from "./http.ts";
 import type {
   DatasetView,
+  FamilyView,
   InferInput,
   InferResponse,
   JobFilter,
@@ -184,6 +185,11 @@ export class WhittleClient {
   async datasets(): Promise<DatasetView[]> {
     const { datasets } = await this.#api.json<{ datasets: DatasetView[] }>("GET", "/v1/datasets");
     return datasets;
+  }
+
+  async families(): Promise<FamilyView[]> {
+    const { families } = await this.#api.json<{ families: FamilyView[] }>("GET", "/v1/families");
+    return families;
   }
 
   /** Name, platform, inputs and outputs of a served model (`name`, `name@version` or `name@alias`). */

@@ -45,6 +45,14 @@ export interface DatasetView {
   workers: string[];
 }
 
+export interface FamilyView {
+  name: string;
+  title: string;
+  description: string;
+  /** JSON Schema of `familyParams`. */
+  params: Record<string, unknown>;
+}
+
 export interface LineageNode {
   digest: string;
   names: string[];

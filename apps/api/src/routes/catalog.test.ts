@@ -33,6 +33,18 @@ describe("what there is", () => {
     });
   });
 
+  it("families come with the JSON Schema of their parameters", async () => {
+    const { body } = await rig.get("/v1/families");
+    expect(body).toMatchObject({
+      families: expect.arrayContaining([
+        expect.objectContaining({
+          name: "mlp",
+          params: expect.objectContaining({ properties: expect.objectContaining({ hidden: expect.any(Object) }) }),
+        }),
+      ]),
+    });
+  });
+
   it("workers come with what they run on", async () => {
     expect((await rig.get("/v1/workers")).body).toEqual({ workers: [] });
     await rig.work(succeed);

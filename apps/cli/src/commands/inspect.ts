@@ -5,7 +5,7 @@ import { summary } from "../terminal/watch.ts";
 import { createClient } from "./client.ts";
 import { follow } from "./submit.ts";
 
-/** `jobs`, `watch`, `logs`, `cancel`, `retry`, `workers`, `workers drain`: what becomes of jobs. */
+/** `jobs`, `watch`, `logs`, `cancel`, `retry`, `workers`, `workers drain`, `families`, `datasets`: what becomes of jobs, and of what. */
 export function addInspect(program: Command): void {
   program
     .command("jobs")
@@ -26,6 +26,8 @@ export function addInspect(program: Command): void {
     .description("let workers take no more jobs and give back those they run; they stay until they are stopped")
     .argument("[id]", "one worker; all of them without it")
     .action(drain);
+  program.command("families").description("list the model families and their parameters").action(families);
+  program.command("datasets").description("list the data sets and which workers have them").action(datasets);
 }
 
 async function jobs(flags: { kind?: string; state?: string; limit: string }): Promise<void> {
@@ -72,4 +74,24 @@ async function workers(): Promise<void> {
     draining ? "leaving" : running.map((job) => `${job.kind} ${job.id}`).join(", ") || "idle",
   ]);
   console.log(rows.length === 0 ? "no workers" : table([["WORKER", "BACKEND", "KINDS", "RUNS"], ...rows]));
+}
+
+async function families(): Promise<void> {
+  const rows = (await createClient().families()).map(({ name, title, params }) => [
+    name,
+    title,
+    Object.keys(Object(params["properties"])).join(", "),
+  ]);
+  console.log(table([["FAMILY", "", "PARAMETERS"], ...rows]));
+}
+
+async function datasets(): Promise<void> {
+  const rows = (await createClient().datasets()).map(({ name, title, inputShape, labels, workers: having }) => [
+    name,
+    title,
+    inputShape.join("x"),
+    String(labels.length),
+    having.length === 0 ? "none" : String(having.length),
+  ]);
+  console.log(table([["DATA SET", "", "SHAPE", "CLASSES", "WORKERS"], ...rows]));
 }
