@@ -66,7 +66,7 @@ class QueueConsumer implements Consumer {
   #turn = 0;
   #loop: Promise<void> = Promise.resolve();
   #heart: NodeJS.Timeout | undefined;
-  #wake = (): void => {};
+  #wake = (_kind?: string): void => {};
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
@@ -88,7 +88,7 @@ class QueueConsumer implements Consumer {
     this.#subscriber.on("message", (channel: string, message: string) => {
       if (channel === keys.cancel) this.#running.get(message)?.stop.abort("cancelled" satisfies StopReason);
       else if (channel === keys.drained) this.#drainIf(message === this.#run.worker);
-      else this.#wake();
+      else this.#wake(message);
     });
     await this.#subscriber.subscribe(keys.cancel, keys.drained, keys.wake);
     await Promise.all(this.#sources.map((source) => source.startStalledCheckTimer()));
@@ -157,22 +157,28 @@ class QueueConsumer implements Consumer {
   }
 
   async #pump(): Promise<void> {
+    let kind: string | undefined;
     while (!this.#draining) {
-      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+      const woken = new Promise<string | undefined>((resolve) => (this.#wake = resolve));
       try {
-        if (this.#finishing.size < this.#options.concurrency && (await this.#takeOne())) continue;
+        if (this.#finishing.size < this.#options.concurrency && (await this.#takeOne(kind))) {
+          kind = undefined;
+          continue;
+        }
       } catch (error) {
         this.#run.onError(error);
         await sleep(outagePauseMs);
       }
-      await Promise.race([woken, sleep(pollMs)]);
+      kind = await Promise.race([woken, sleep(pollMs, undefined)]);
     }
   }
 
-  /** Takes and starts one job, the kinds taking turns. @returns whether there was one. */
-  async #takeOne(): Promise<boolean> {
-    for (let tries = 0; tries < this.#sources.length; tries++) {
-      const source = this.#sources[this.#turn++ % this.#sources.length];
+  /** Takes and starts one job, the kinds taking turns; a `kind` of which a job has just come goes first. @returns whether there was one. */
+  async #takeOne(kind?: string): Promise<boolean> {
+    const turns = this.#sources.map((_source, at) => this.#sources[(this.#turn + at) % this.#sources.length]);
+    this.#turn++;
+    const hinted = kind === undefined ? [] : this.#sources.filter(({ name }) => name === kind);
+    for (const source of [...hinted, ...turns]) {
       if (!source) continue;
       await nominateNext(this.#context, source.name);
       const token = randomUUID();

@@ -12,7 +12,7 @@ import type { Context } from "./connection.ts";
 import { startRun, type Fence } from "./fence.ts";
 import { startLease } from "./lease.ts";
 import { keepUntilSettled } from "./pending.ts";
-import { readRecord, requireRecord, type JobRecord } from "./record.ts";
+import { readRecord, type JobRecord } from "./record.ts";
 import { concludeRun, refuse, type Outcome } from "./run-end.ts";
 
 /** Why a running job is told to stop: somebody cancelled it, the worker leaves, or the worker has lost its claim on the job. */
@@ -72,9 +72,9 @@ export async function runJob(context: Context, running: Running, options: RunOpt
   };
   const lease = startLease(options.lockDurationMs, renew, () => stop.abort("lease" satisfies StopReason));
   try {
-    const fence = await startRun(context, { ...running, ...options });
+    const [fence, record] = await Promise.all([startRun(context, { ...running, ...options }), readRecord(context, id)]);
     if (typeof fence === "string") return await refuse(context, running, fence);
-    const record = await requireRecord(context, id);
+    if (!record) throw new AppError("internal", `job ${id} has no record`);
     const outcome = await execute(context, running, fence, record, options);
     if (stop.signal.reason === "lease" && (await job.extendLock(token, options.lockDurationMs)) !== 1) return;
     await concludeRun(context, running, fence, record, outcome);
