@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { z } from "zod";
-import { defineJob, modelReferences, outputSpec, stepReferences } from "./job.ts";
+import { defineJob, modelReferences, outputSpec, replaceReferences, stepReferences } from "./job.ts";
 import { pipelineRequest } from "./pipeline.ts";
 import { modelReference } from "./references.ts";
 
@@ -8,17 +8,39 @@ const definition = defineJob({
   kind: "blend",
   title: "Blend",
   description: "Takes two models.",
-  params: z.strictObject({ model: modelReference, teacher: modelReference.optional() }),
-  models: { model: "base", teacher: "teacher" },
+  params: z.strictObject({
+    model: modelReference,
+    teacher: modelReference.optional(),
+    teachers: z.array(z.strictObject({ model: modelReference })).optional(),
+  }),
+  models: { model: "base", teacher: "teacher", "teachers.*.model": "teacher" },
   publishes: true,
   example: { model: "a@1" },
 });
 
 it("finds the references to models in parameters", () => {
   expect(modelReferences(definition, { model: "a@1", teacher: "$t", other: "b" })).toEqual([
-    { param: "model", reference: "a@1" },
-    { param: "teacher", reference: "$t" },
+    { param: "model", reference: "a@1", role: "base" },
+    { param: "teacher", reference: "$t", role: "teacher" },
   ]);
+});
+
+const listed = { model: "a@1", teachers: [{ model: "$t", weight: 2 }, {}, { model: "c@prod" }], steps: [1] };
+
+it("finds the references in each item of a list", () => {
+  expect(modelReferences(definition, listed).slice(1)).toEqual([
+    { param: "teachers.0.model", reference: "$t", role: "teacher" },
+    { param: "teachers.2.model", reference: "c@prod", role: "teacher" },
+  ]);
+  expect(stepReferences(definition, listed)).toEqual(["t"]);
+  for (const teachers of [{ model: "b" }, "b", null, [null, "b"]])
+    expect(modelReferences(definition, { model: "a@1", teachers })).toHaveLength(1);
+});
+
+it("puts other references in the place of some, and leaves the rest and the given parameters as they are", () => {
+  const replaced = replaceReferences(listed, { model: "b", "teachers.0.model": "d" });
+  expect(replaced).toEqual({ ...listed, model: "b", teachers: [{ model: "d", weight: 2 }, {}, { model: "c@prod" }] });
+  expect(listed).toMatchObject({ model: "a@1", teachers: [{ model: "$t" }, {}, {}] });
 });
 
 it("finds the pipeline steps that parameters wait for", () => {

@@ -12,7 +12,10 @@ export interface JobDefinition<K extends string = string, P extends z.ZodType = 
   description: string;
   /** The parameters that a caller sends; every default is in it. */
   params: P;
-  /** The parameters that name a model, with the role of that model in what comes out. */
+  /**
+   * The parameters that name a model, with the role of that model in what comes out. `teachers.*.model` stands for the field `model` of
+   * each item of the list `teachers`.
+   */
   models: Readonly<Record<string, "base" | "teacher">>;
   /** Whether a finished job publishes an artifact. */
   publishes: boolean;
@@ -27,15 +30,42 @@ export function defineJob<const K extends string, P extends z.ZodType>(
   return definition;
 }
 
-/** Every model reference in a job's parameters: `{base: "$teacher"}` gives `[{param: "base", reference: "$teacher"}]`. */
-export function modelReferences(
-  definition: JobDefinition,
+/** A model that a job's parameters name: `param` is the path to where they do (`model`, `teachers.0.model`). */
+export interface NamedModel {
+  param: string;
+  reference: string;
+  role: "base" | "teacher";
+}
+
+/** Every model that a job's parameters name, in the order in which the kind declares them. */
+export function modelReferences(definition: JobDefinition, params: Record<string, unknown>): NamedModel[] {
+  return Object.entries(definition.models).flatMap(([path, role]) =>
+    valuesAt(params, path.split(".")).flatMap(([param, reference]) =>
+      typeof reference === "string" ? [{ param, reference, role }] : [],
+    ),
+  );
+}
+
+/** Parameters with other references in the place of some. @param replacements by the `param` of {@link modelReferences}. */
+export function replaceReferences(
   params: Record<string, unknown>,
-): { param: string; reference: string }[] {
-  return Object.keys(definition.models).flatMap((param) => {
-    const reference = params[param];
-    return typeof reference === "string" ? [{ param, reference }] : [];
-  });
+  replacements: Record<string, string>,
+): Record<string, unknown> {
+  const replace = (value: unknown, at: string): unknown => {
+    if (Array.isArray(value)) return value.map((item, index) => replace(item, `${at}.${index}`));
+    if (typeof value !== "object" || value === null) return replacements[at] ?? value;
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, replace(inner, `${at}.${key}`)]));
+  };
+  return Object.fromEntries(Object.entries(params).map(([key, value]) => [key, replace(value, key)]));
+}
+
+/** What lies at a path, with where it was found: `*` stands for every item of a list. */
+function valuesAt(value: unknown, [key, ...rest]: string[], at: string[] = []): [path: string, value: unknown][] {
+  if (key === undefined) return [[at.join("."), value]];
+  if (key === "*")
+    return Array.isArray(value) ? value.flatMap((item, index) => valuesAt(item, rest, [...at, String(index)])) : [];
+  if (typeof value !== "object" || value === null) return [];
+  return valuesAt(new Map<string, unknown>(Object.entries(value)).get(key), rest, [...at, key]);
 }
 
 /** Names of the pipeline steps that these parameters refer to. */

@@ -2,6 +2,7 @@ import {
   AppError,
   modelReferences,
   parse,
+  replaceReferences,
   type JobDefinition,
   type JobEnvelope,
   type JobResult,
@@ -68,13 +69,13 @@ const fields = z.record(z.string(), z.unknown());
 /** Parses the parameters and puts digests in the place of names, so that they say the same for ever. */
 async function resolveModels(definition: JobDefinition, raw: unknown, store: ArtifactStore): Promise<unknown> {
   const params = fields.parse(parse(definition.params, raw, `A ${definition.kind} job`, "params"));
-  const resolved = await Promise.all(
+  const digests = await Promise.all(
     modelReferences(definition, params).map(async ({ param, reference }) => {
       const { digest } = await store.resolve(reference);
       return [param, digest] as const;
     }),
   );
-  return { ...params, ...Object.fromEntries(resolved) };
+  return replaceReferences(params, Object.fromEntries(digests));
 }
 
 function contextOf({ store, signal, workDir, datasetDirs = [], emit, keep = async () => {} }: JobHost): JobContext {

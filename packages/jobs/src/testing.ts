@@ -2,7 +2,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parse, type JobEnvelope, type JobResult, type Manifest, type NewJobEvent } from "@whittle/contracts";
+import {
+  modelReferences,
+  parse,
+  type JobEnvelope,
+  type JobResult,
+  type Manifest,
+  type NewJobEvent,
+} from "@whittle/contracts";
 import { initEngine, loadModel, predict, tf } from "@whittle/engine";
 import { classify, createSession } from "@whittle/onnx/runtime";
 import { openStore, type ArtifactStore } from "@whittle/store";
@@ -158,10 +165,11 @@ function testArtifact(kind: string, { params, reseeded }: KindUnderTest, bench: 
   it("names the models that it was made from by their digests", async () => {
     const { artifact } = await bench().run(kind, params);
     const manifest = await bench().store.manifest(artifact?.digest ?? "");
-    const roles = Object.entries(catalog[kind]?.models ?? {});
+    const named = modelReferences(catalog[kind]!, params);
     const { digest } = await bench().store.resolve("tiny-base");
-    expect(manifest.parents).toEqual(roles.map(([, role]) => ({ role, digest })));
-    for (const [param] of roles) expect(manifest.job.params[param]).toBe(digest);
+    expect(manifest.parents).toEqual(named.map(({ role }) => ({ role, digest })));
+    const digests = modelReferences(catalog[kind]!, manifest.job.params);
+    expect(digests).toEqual(named.map(({ param, role }) => ({ param, reference: digest, role })));
   });
 
   it("gives the same artifact for the same seed", async () => {

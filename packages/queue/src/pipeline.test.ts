@@ -22,7 +22,7 @@ const chain = [
 ];
 /** Two steps share the first, and the last takes from both. */
 const diamond = [
-  { step: "last", kind: "change", params: { base: "$left", teacher: "$right" } },
+  { step: "last", kind: "change", params: { base: "$left", others: [{ model: "$root" }, { model: "$right" }] } },
   { step: "left", kind: "change", params: { base: "$root" } },
   { step: "right", kind: "change", params: { base: "$root" } },
   { step: "root", kind: "make" },
@@ -53,14 +53,16 @@ describe("planning a pipeline", () => {
       { step: "b", kind: "change", params: { base: "$nowhere" } },
       { step: "c", kind: "look" },
       { step: "d", kind: "change", params: { base: "$c", extra: 1 } },
+      { step: "e", kind: "change", params: { others: [{ model: "$a" }, { model: "$nowhere" }] } },
     ];
     expect(issuesOf(steps)).toEqual([
       { path: "steps.1.step", message: "the name a is used twice" },
       { path: "steps.0.params.value", message: expect.stringContaining("number") },
       { path: "steps.1.kind", message: "unknown kind melt; there are change, look, make" },
-      { path: "steps.2.params.base", message: "there is no step nowhere; there are a, b, c, d" },
+      { path: "steps.2.params.base", message: "there is no step nowhere; there are a, b, c, d, e" },
       { path: "steps.4.params", message: expect.stringContaining("extra") },
       { path: "steps.4.params.base", message: "step c is of kind look, which makes no model" },
+      { path: "steps.5.params.others.1.model", message: "there is no step nowhere; there are a, b, c, d, e" },
     ]);
   });
 
@@ -89,7 +91,7 @@ describe("a pipeline", () => {
     expect((await rig.queue.pipeline(id)).state).toBe("completed");
     expect(seen["last"]?.params).toMatchObject({
       base: digestOf(jobs["left"] ?? ""),
-      teacher: digestOf(jobs["right"] ?? ""),
+      others: [jobs["root"], jobs["right"]].map((job) => ({ model: digestOf(job ?? "") })),
     });
     expect(seen["left"]?.params["base"]).toBe(digestOf(jobs["root"] ?? ""));
   });

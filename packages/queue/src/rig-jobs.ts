@@ -6,6 +6,7 @@ const params = z.strictObject({
   value: z.int().default(0),
   base: modelReference.optional(),
   teacher: modelReference.optional(),
+  others: z.array(z.strictObject({ model: modelReference })).default([]),
 });
 const example = { value: 1 };
 
@@ -17,7 +18,7 @@ export const catalog = {
     title: "",
     description: "",
     params,
-    models: { base: "base", teacher: "teacher" },
+    models: { base: "base", teacher: "teacher", "others.*.model": "teacher" },
     publishes: true,
     example,
   }),

@@ -1,6 +1,7 @@
 import {
   AppError,
   jobResult,
+  replaceReferences,
   toAppError,
   type JobEnvelope,
   type JobResources,
@@ -148,11 +149,8 @@ async function resolveInputs(context: Context, { envelope, inputs }: JobRecord):
     Object.entries(inputs).map(async ([param, from]) => {
       const digest = (await readRecord(context, from))?.end?.result?.artifact?.digest;
       if (digest !== undefined) return [param, digest] as const;
-      throw new AppError(
-        "failed_dependency",
-        `${String(envelope.params[param])} (job ${from}) has published no artifact`,
-      );
+      throw new AppError("failed_dependency", `params.${param}: job ${from} has published no artifact`);
     }),
   );
-  return { ...envelope, params: { ...envelope.params, ...Object.fromEntries(digests) } };
+  return { ...envelope, params: replaceReferences(envelope.params, Object.fromEntries(digests)) };
 }

@@ -1,3 +1,5 @@
+import type { NewJobEvent } from "@whittle/contracts";
+import { tf } from "@whittle/engine";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openBench, testJobKind, tinyTraining, type JobBench } from "../testing.ts";
 
@@ -5,6 +7,8 @@ const { dataset: _ofTheTeacher, ...training } = tinyTraining;
 const params = { ...training, teacher: "tiny-base", familyParams: { hidden: [8] }, temperature: 3, alpha: 0.4 };
 
 testJobKind("distill", { params, reseeded: { ...params, seed: 8 } });
+
+const cnn = { family: "cnn", familyParams: { filters: [4, 8], dense: 0 } };
 
 describe("distilling", () => {
   let bench: JobBench;
@@ -32,5 +36,116 @@ describe("distilling", () => {
     await bench.run("distill", { ...student, teacher: "tiny-base", alpha: 1, temperature: 9 }, { id: "labelled" });
     const [alone, labelled] = [await metricsOf("alone"), await metricsOf("labelled")];
     expect(labelled.loss).toBeCloseTo(alone.loss ?? Number.NaN, 4);
+  });
+
+  it("takes several teachers, each of which is a parent, in the order of the request", async () => {
+    const other = await bench.run("train", { ...tinyTraining, seed: 1, epochs: 1 }, { id: "other" });
+    const { teacher: _one, ...rest } = params;
+    const teachers = [{ model: "tiny-base", weight: 2 }, { model: "other" }];
+    const { artifact } = await bench.run("distill", { ...rest, teachers }, { id: "of-two" });
+    const { digest } = await bench.store.resolve("tiny-base");
+    const { parents, job } = await bench.store.manifest(artifact?.digest ?? "");
+    expect(parents.map((parent) => parent.digest)).toEqual([digest, other.artifact?.digest]);
+    expect(parents.map(({ role }) => role)).toEqual(["teacher", "teacher"]);
+    expect(job.params["teachers"]).toEqual([
+      { model: digest, weight: 2 },
+      { model: other.artifact?.digest, weight: 1 },
+    ]);
+  });
+
+  it("learns the same from a teacher as from the same teacher twice", async () => {
+    const { teacher: _one, ...rest } = params;
+    const twice = { ...rest, teachers: [{ model: "tiny-base" }, { model: "tiny-base", weight: 3 }] };
+    await bench.run("distill", params, { id: "once" });
+    await bench.run("distill", twice, { id: "twice" });
+    expect((await metricsOf("twice")).loss).toBeCloseTo((await metricsOf("once")).loss ?? Number.NaN, 4);
+  });
+
+  it("builds the teacher's like where no family is named, which then learns from it", async () => {
+    const { family: _family, familyParams: _params, ...rest } = params;
+    const { artifact } = await bench.run("distill", { ...rest, alpha: 0, seed: 3, epochs: 12 }, { id: "reborn" });
+    const { config, metrics } = await bench.store.manifest(artifact?.digest ?? "");
+    const teacher = await metricsOf("tiny-base");
+    expect(config).toMatchObject({ family: "mlp", familyParams: { hidden: [16] } });
+    expect(metrics.parameters).toBe(teacher.parameters);
+    expect(metrics.accuracy?.value).toBeGreaterThan(0.9 * (teacher.accuracy?.value ?? 1));
+  });
+
+  it("brings the student's features closer to the teacher's by a hint", async () => {
+    const lossWith = async (weight: number) => {
+      const losses: number[] = [];
+      const emit = (event: NewJobEvent) => void (event.type === "metrics" && losses.push(event.values["loss"] ?? 0));
+      const tied = [{ teacher: "hidden1", student: "hidden1", weight }];
+      await bench.run("distill", { ...params, alpha: 1, epochs: 8, hints: tied }, { emit });
+      return losses.map((loss) => loss / weight);
+    };
+    // With so large a weight nothing but the hint is left of the loss.
+    const losses = await lossWith(1000);
+    expect(losses.at(-1)).toBeLessThan(0.6 * (losses[0] ?? 0));
+  });
+
+  it("learns features and attention of a convolutional teacher, on samples that change at every step", async () => {
+    await bench.run("train", { ...tinyTraining, ...cnn, epochs: 1 }, { id: "eye" });
+    const tied = [
+      { teacher: "pool1", student: "pool1" },
+      { teacher: "relu1", student: "relu1", type: "attention" },
+    ];
+    const augmented = { ...params, ...cnn, familyParams: { filters: [2] }, augment: { shift: 1 }, epochs: 1 };
+    const before = tf.memory().numTensors;
+    await bench.run("distill", { ...augmented, teacher: "eye", hints: tied }, { id: "tied" });
+    await bench.run("distill", { ...augmented, teacher: "eye" }, { id: "untied" });
+    expect(tf.memory().numTensors).toBe(before);
+    expect((await metricsOf("tied")).loss).not.toBe((await metricsOf("untied")).loss);
+  });
+
+  it("goes on with its hints from where it was stopped", async () => {
+    const tied = { ...params, hints: [{ teacher: "hidden1", student: "hidden1" }] };
+    const whole = await bench.run("distill", tied);
+    const controller = new AbortController();
+    const emit = (event: NewJobEvent) =>
+      void (event.type === "progress" && event.stage === "epoch 2/3" && controller.abort());
+    const stopped = bench.run("distill", tied, { id: "hinted", emit, signal: controller.signal });
+    await expect(stopped).rejects.toMatchObject({ code: "cancelled" });
+    const steps: number[] = [];
+    const note = (event: NewJobEvent) => void (event.type === "metrics" && steps.push(event.step));
+    const resumed = await bench.run("distill", tied, { id: "hinted", emit: note });
+    expect(steps).toEqual([2, 3]);
+    expect(resumed.artifact?.digest).toBe(whole.artifact?.digest);
+  });
+
+  it.each([
+    ["no teacher", { teacher: undefined }, "teacher", "name a model"],
+    ["one and several", { teachers: [{ model: "tiny-base" }] }, "teachers", "only one of the two"],
+    ["no several", { teacher: undefined, teachers: [] }, "teachers", ">=1"],
+    ["parameters of no family", { family: undefined }, "familyParams", "needs a family"],
+    [
+      "a layer that the teacher lacks",
+      { hints: [{ teacher: "conv1", student: "hidden1" }] },
+      "hints.0.teacher",
+      "there are flatten, hidden1, logits",
+    ],
+    [
+      "a layer that the student lacks",
+      { hints: [{ teacher: "hidden1", student: "hidden9" }] },
+      "hints.0.student",
+      "there are flatten, hidden1, logits",
+    ],
+    [
+      "places where there are none",
+      { hints: [{ teacher: "hidden1", student: "hidden1", type: "attention" }] },
+      "hints.0",
+      "[16], the student's [8]",
+    ],
+    [
+      "shapes that differ",
+      { ...cnn, hints: [{ teacher: "hidden1", student: "pool1" }] },
+      "hints.0",
+      "in their last dimension only",
+    ],
+  ])("refuses %s", async (_what, wrong, path, message) => {
+    await expect(bench.run("distill", { ...params, ...wrong })).rejects.toMatchObject({
+      code: "invalid_request",
+      issues: expect.arrayContaining([{ path: `params.${path}`, message: expect.stringContaining(message) }]),
+    });
   });
 });

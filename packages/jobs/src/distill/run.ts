@@ -1,46 +1,47 @@
-import { predict, type tf } from "@whittle/engine";
+import { parse } from "@whittle/contracts";
+import type { tf } from "@whittle/engine";
+import { familyName } from "@whittle/zoo/catalog";
 import type { JobContext, JobOutcome } from "../shared/context.ts";
 import { openDatasetOf } from "../shared/data.ts";
-import { distillationFrom } from "../shared/distillation.ts";
 import { exportTrainable, measured } from "../shared/draft.ts";
-import { checkFits, openArtifact, openTrainable, type Artifact } from "../shared/model.ts";
+import { checkFits } from "../shared/model.ts";
 import { trainingTensors, trainModel } from "../shared/training.ts";
 import { buildClassifier, classifierConfig, startEngine } from "../shared/zoo-model.ts";
 import type { DistillParams } from "./contract.ts";
+import { prepareLesson, type Lesson } from "./lesson.ts";
+import { openTeachers, type Teacher } from "./teachers.ts";
 
-/** Trains a student of the zoo on the labels and on a teacher's answers; it sees the samples as the teacher does. */
+/** Trains a student of the zoo on the labels and on what teachers answer; it sees the samples as they do. */
 export async function run(params: DistillParams, context: JobContext): Promise<JobOutcome> {
   context.progress(0, "loading data");
   const backend = await startEngine(context);
-  const teacher = await openArtifact(context, "teacher", params.teacher);
-  const data = await openDatasetOf(context, teacher, params);
-  checkFits(teacher, data);
-  const config = classifierConfig(params, data, teacher.manifest.config.preprocessing);
+  const teachers = await openTeachers(context, params);
+  const [first] = teachers;
+  const data = await openDatasetOf(context, first, params);
+  for (const teacher of teachers) checkFits(teacher, data);
+  const architecture = architectureOf(params, first);
+  const config = classifierConfig(architecture, data, first.manifest.config.preprocessing);
   const tensors = trainingTensors(data, config.preprocessing, params.validationSplit);
-  const student = buildClassifier(params, data, params.seed);
-  let answers: tf.Tensor | undefined;
+  let student: tf.LayersModel | undefined;
+  let lesson: Lesson | undefined;
   try {
+    student = buildClassifier(architecture, data, params.seed);
     context.progress(0.05, "asking the teacher");
-    answers = await teacherLogits(context, teacher, tensors.x);
-    const loss = distillationFrom(answers, params);
-    const { seconds: trainingSeconds } = await trainModel(context, student, tensors, params, { loss });
+    lesson = await prepareLesson({ context, params, teachers, x: tensors.x }, student);
+    const { seconds: trainingSeconds } = await trainModel(context, student, tensors, params, lesson.extras);
     const exported = await exportTrainable(student, config);
     const job = { kind: "distill", params };
-    const parents = [{ role: "teacher" as const, digest: teacher.digest }];
+    const parents = teachers.map(({ digest }) => ({ role: "teacher" as const, digest }));
     return await measured(context, { config, job, data, parents, ...exported, backend, trainingSeconds });
   } finally {
-    answers?.dispose();
+    lesson?.dispose();
     tensors.dispose();
-    student.dispose();
+    student?.dispose();
   }
 }
 
-/** The teacher's logits for every training sample, [n, classes], asked for once. */
-async function teacherLogits(context: JobContext, teacher: Artifact, x: tf.Tensor): Promise<tf.Tensor> {
-  const model = await openTrainable(context, teacher);
-  try {
-    return predict(model, x);
-  } finally {
-    model.dispose();
-  }
+/** What the student is built as: the first teacher's like where the parameters name no family. */
+function architectureOf({ family, familyParams }: DistillParams, { manifest: { config } }: Teacher) {
+  if (family !== undefined) return { family, familyParams };
+  return { family: parse(familyName, config.family, "The teacher", "family"), familyParams: config.familyParams };
 }

@@ -39,6 +39,27 @@ export function distillationLoss(
   });
 }
 
+/** A teacher's logits, [n, classes], and how much they count beside those of other teachers. */
+export interface Answers {
+  logits: tf.Tensor;
+  weight: number;
+}
+
+/**
+ * Logits of which the softened probabilities are the weighted average of the teachers', as the loss of several teachers takes them:
+ *
+ *   softmax(u / T) = sum_k w_k softmax(t_k / T) / sum_k w_k,  so  u = T log sum_k exp(log w_k + log softmax(t_k / T))
+ */
+export function averagedLogits(answers: Answers[], temperature: number): tf.Tensor {
+  return tf.tidy(() => {
+    const whole = answers.reduce((sum, { weight }) => sum + weight, 0);
+    const logs = answers.map(({ logits, weight }) =>
+      tf.logSoftmax(logits.div(temperature)).add(Math.log(weight / whole)),
+    );
+    return tf.logSumExp(tf.stack(logs), 0).mul(temperature);
+  });
+}
+
 /** The {@link distillationLoss} of a training. @param answers the teacher's logits for every training sample, [n, classes]. */
 export function distillationFrom(answers: tf.Tensor, options: DistillationOptions): LossFunction {
   return ({ y, indices }, logits) => distillationLoss(logits, tf.gather(answers, indices), y, options);
