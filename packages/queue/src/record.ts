@@ -20,7 +20,7 @@ const serializedError = z.object({
   issues: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
 });
 
-export const progress = z.object({ fraction: z.number(), stage: z.string() });
+const progress = z.object({ fraction: z.number(), stage: z.string() });
 
 /** How a job ended. */
 const jobEnd = z.object({
