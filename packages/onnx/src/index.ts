@@ -1,7 +1,13 @@
-export { exportOnnx, type ExportOptions } from "./export/export.ts";
+export { exportOnnx, exportTraced, type ExportOptions } from "./export/export.ts";
 export { inOrder, readTopology, type LayerCall, type Topology } from "./export/topology.ts";
 export { analyse, type ModelAnalysis } from "./analyse.ts";
 export { quantizeOnnx, type QuantizeOptions } from "./quantize/quantize.ts";
-export { Quantizer, type LayerReport, type QuantizedModel, type QuantizerOptions } from "./quantize/quantizer.ts";
+export {
+  Quantizer,
+  type LayerReport,
+  type QuantizationParameters,
+  type QuantizedModel,
+  type QuantizerOptions,
+} from "./quantize/quantizer.ts";
 export type { RoundingProblem } from "./quantize/rounding.ts";
 export type { CalibrationMethod } from "./quantize/calibrators.ts";

@@ -12,7 +12,7 @@ import {
   type TestCall,
   type TestLayer,
 } from "../test-models.ts";
-import { exportOnnx } from "./export.ts";
+import { exportOnnx, exportTraced } from "./export.ts";
 
 const operators = (bytes: Uint8Array) => decodeModel(bytes).graph.node.map(({ opType }) => opType);
 
@@ -187,5 +187,37 @@ describe("an export", () => {
     const error = failure(() => exportOnnx({ topology, weights: {}, signature: signature([2], [2]) }));
     expect(error.code).toBe("invalid_request");
     expect(error.issues[0]?.path).toBe("dense.config.units");
+  });
+});
+
+describe("tracing", () => {
+  it("tells the tensor of each layer's output, under the name that the graph has in the end", () => {
+    const convolution = { kernel_size: 1, strides: 1, padding: "valid", use_bias: false, activation: "relu" };
+    const { model, tensors } = exportTraced({
+      topology: sequential(
+        [2, 2, 1],
+        [
+          ["Conv2D", "conv", convolution],
+          ["Dropout", "dropout"],
+          ["GlobalAveragePooling2D", "average"],
+          ["Dense", "dense", { units: 2 }],
+        ],
+      ),
+      weights: {
+        "conv/kernel": weight([1, 1, 1, 2], [1, 2]),
+        "dense/kernel": weight([2, 2], [1, 2, 3, 4]),
+        "dense/bias": weight([2], [0, 0]),
+      },
+      signature: signature([2, 2, 1], [2]),
+    });
+    expect(Object.fromEntries(tensors)).toMatchObject({
+      input: "x",
+      conv: "conv/relu",
+      dropout: "conv/relu",
+      dense: "logits",
+    });
+    const { graph } = decodeModel(model);
+    const written = ["x", ...graph.node.flatMap(({ output }) => output)];
+    expect([...tensors.values()].filter((name) => !written.includes(name))).toEqual([]);
   });
 });

@@ -64,6 +64,13 @@ function checkCount(what: "inputs" | "outputs", signature: Signature, count: num
   });
 }
 
+/** An exported model, and where in its graph the layers' outputs are. */
+export interface TracedExport {
+  model: Uint8Array<ArrayBuffer>;
+  /** The tensor that each layer call gives, by the call's id; none where it was folded into another. */
+  tensors: ReadonlyMap<string, string>;
+}
+
 /**
  * Writes a tfjs model as ONNX (opset 21). Convolutions run channels-first inside, behind one Transpose of the input; batch
  * normalization is folded into the layer before it where there is one; layers that only act in training are left out.
@@ -71,7 +78,12 @@ function checkCount(what: "inputs" | "outputs", signature: Signature, count: num
  * @throws AppError `unsupported` naming the layer that can't be written, `invalid_request` for a weight that is missing or a signature
  *   that does not fit.
  */
-export function exportOnnx({ topology, weights, signature }: ExportOptions): Uint8Array<ArrayBuffer> {
+export function exportOnnx(options: ExportOptions): Uint8Array<ArrayBuffer> {
+  return exportTraced(options).model;
+}
+
+/** The same, and where the layers' outputs are. */
+export function exportTraced({ topology, weights, signature }: ExportOptions): TracedExport {
   const model = readTopology(topology);
   checkCount("inputs", signature, model.inputs.length);
   checkCount("outputs", signature, model.outputs.length);
@@ -89,12 +101,22 @@ export function exportOnnx({ topology, weights, signature }: ExportOptions): Uin
     const inputs = call.inputs.flatMap((id) => values.get(id) ?? []);
     values.set(call.id, convert(graph, call, inputs, weights));
   }
+  const outputNames = new Map<string, string>();
   model.outputs.forEach((id, at) => {
     const value = values.get(id);
     if (!value) return;
     const name = checkSpec(signature.outputs[at], value.shape, `signature.outputs.${at}`);
-    graph.output(toPlain(graph, value).name, name);
+    outputNames.set(id, graph.output(toPlain(graph, value).name, name));
   });
   foldBatchNorms(graph);
-  return encodeModel(graph.build());
+  const built = graph.build();
+  const written = new Set([
+    ...built.graph.input.map(({ name }) => name),
+    ...built.graph.node.flatMap(({ output }) => output),
+  ]);
+  const tensors = [...values].flatMap(([id, { name }]) => {
+    const tensor = written.has(name) ? name : outputNames.get(id);
+    return tensor === undefined ? [] : [[id, tensor] as const];
+  });
+  return { model: encodeModel(built), tensors: new Map(tensors) };
 }

@@ -54,10 +54,11 @@ export class GraphBuilder {
   }
 
   /** Declares `value` as the graph's output `name`. */
-  output(value: string, name: string): void {
+  output(value: string, name: string): string {
     const shape = this.shapes.get(value) ?? [];
     this.emit("Identity", [value], name, shape);
     this.outputs.push(valueInfo(name, DataType.FLOAT, shape));
+    return name;
   }
 
   build(): OnnxModel {

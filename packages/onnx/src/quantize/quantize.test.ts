@@ -169,6 +169,35 @@ describe.each(["channel", "tensor"] as const)("beside ONNX Runtime's quantize_st
   });
 });
 
+describe("parameters that are known already", () => {
+  it("are told by a quantization, and give the same model again", async () => {
+    const { model, parameters } = await int8({ reduceRange: false });
+    expect([...parameters.groups.values()].every((group) => parameters.activations.has(group))).toBe(true);
+    expect([...parameters.scales].map(([name, { length }]) => [name, length])).toEqual([
+      ["conv/kernel", 4],
+      ["dense/kernel/channels_first", 3],
+    ]);
+    const other = { inputs: calibration.inputs.map((value) => 3 * value), shape: calibration.shape };
+    const again = await int8({ reduceRange: false, calibration: other, given: parameters });
+    expect(again.model).toEqual(model);
+  });
+
+  it("are taken as they are, and the rest is found", async () => {
+    const scales = new Map([["conv/kernel", Float32Array.of(0.5, 0.25, 0.125, 1)]]);
+    const activations = new Map([["x", { scale: 0.5, zeroPoint: 3, qmin: 0, qmax: 255 }]]);
+    const { model, parameters } = await int8({ given: { scales, activations } });
+    expect([...constant(model, "conv/kernel/scale")]).toEqual([0.5, 0.25, 0.125, 1]);
+    expect([...constant(model, "x/scale"), ...constant(model, "x/zero")]).toEqual([0.5, 3]);
+    const usual = (await int8()).parameters;
+    expect(parameters.activations.get("conv/relu")).toEqual(usual.activations.get("conv/relu"));
+  });
+
+  it("are refused when there is not a scale for each channel", async () => {
+    const scales = new Map([["conv/kernel", Float32Array.of(0.5, 0.25)]]);
+    expect((await refusal(int8({ given: { scales } })))?.message).toContain("2 scales");
+  });
+});
+
 describe("refusing", () => {
   it("lists every setting that makes no sense", async () => {
     const error = await refusal(int8(JSON.parse('{"bits": 9, "granularity": "row"}')));

@@ -48,6 +48,18 @@ export interface QuantizerOptions extends z.input<typeof settings> {
   layers?: Readonly<Record<string, number | "float">>;
   /** Rounds weights otherwise than to the nearest integer. */
   round?: RoundWeights;
+  /** What is known already, as after a quantization-aware training; the rest is found as usual. */
+  given?: Partial<Pick<QuantizationParameters, "activations" | "scales">>;
+}
+
+/** The numbers that a static quantization goes by. */
+export interface QuantizationParameters {
+  /** Every activation that becomes uint8, with the one whose scale and zero point it shares, which may be itself. */
+  groups: ReadonlyMap<string, string>;
+  /** Scale and zero point of each that has its own. */
+  activations: ReadonlyMap<string, QuantParams>;
+  /** The scales of the weights, by the names of their tensors: one for each output channel, or one in all. */
+  scales: ReadonlyMap<string, Float32Array>;
 }
 
 /** What became of one layer's weights. */
@@ -67,12 +79,18 @@ export interface QuantizedModel {
   layers: LayerReport[];
   /** Operators of the graph that ONNX Runtime really runs, with their counts. */
   fused: Record<string, number>;
+  parameters: QuantizationParameters;
 }
+
+/** A rewritten model before what it was made by is told. */
+type Finished = Pick<QuantizedModel, "model" | "fused">;
 
 /** The settings of one layer's weights, and what its quantization depends on beside them. */
 interface LayerChoice {
   scheme: WeightScheme;
   minScales: number[];
+  /** Where they are given. */
+  scales: Float32Array | undefined;
 }
 
 const INT32_MAX = 2 ** 31 - 1;
@@ -110,7 +128,7 @@ export class Quantizer {
    *   that the model's layers don't take, or when ONNX Runtime would not run the result as it should.
    */
   async quantize(options: QuantizerOptions = {}): Promise<QuantizedModel> {
-    const { layers: ofLayer = {}, round, ...rest } = options;
+    const { layers: ofLayer = {}, round, given = {}, ...rest } = options;
     const chosen = parse(settings, rest, "The quantization");
     const reduced = chosen.reduceRange ?? needsReducedRange(cpuInfo().flags);
     const most = reduced && (chosen.method === "static" || chosen.method === "dynamic") ? 7 : 8;
@@ -118,36 +136,48 @@ export class Quantizer {
       const bits = ofLayer[layerName(layer)] ?? chosen.bits;
       return bits === "float" ? bits : Math.min(bits, most);
     };
-    return chosen.method === "float16" ? this.#finishFloat16() : this.#quantizeLayers(chosen, bitsOf, round);
+    return chosen.method === "float16" ? this.#finishFloat16() : this.#quantizeLayers(chosen, bitsOf, { round, given });
   }
 
   async #finishFloat16(): Promise<QuantizedModel> {
     const finished = await this.#finish(rewriteFloat16(this.#float));
     checkFolded(finished.fused, await fusedOperators(encodeModel(this.#float)), 0);
-    return { ...finished, layers: [] };
+    return { ...finished, layers: [], parameters: { groups: new Map(), activations: new Map(), scales: new Map() } };
   }
 
   async #quantizeLayers(
     chosen: Settings,
     bitsOf: (layer: QuantizedLayer) => number | "float",
-    round: RoundWeights | undefined,
+    { round, given }: { round: RoundWeights | undefined; given: NonNullable<QuantizerOptions["given"]> },
   ): Promise<QuantizedModel> {
     const layers = quantizableLayers(this.#float.graph).filter((layer) => bitsOf(layer) !== "float");
     if (layers.length === 0) throw new AppError("unsupported", "No layer is left to quantize: all of them stay float.");
     if (chosen.method === "dynamic") refuseConvolutions(layers);
     const plan = planQuantization(this.#float.graph, layers);
     const params =
-      chosen.method === "static"
-        ? await this.#statistics.params([...new Set(plan.activations.values())], chosen.calibrator)
-        : new Map<string, QuantParams>();
+      chosen.method === "static" ? await this.#activationParams(plan, chosen, given) : new Map<string, QuantParams>();
     const prepared: PreparedLayer[] = [];
     for (const layer of layers) {
       const scheme = { ...chosen, bits: Number(bitsOf(layer)) };
       const minScales = chosen.method === "static" ? leastScales(layer, plan, params) : [];
-      prepared.push(await this.#prepare(layer, { scheme, minScales }, chosen.biasCorrection, round));
+      const scales = given.scales?.get(layer.weight.name);
+      prepared.push(await this.#prepare(layer, { scheme, minScales, scales }, chosen.biasCorrection, round));
     }
     const finished = await this.#rewrite(chosen, plan, params, prepared);
-    return { ...finished, layers: prepared.map((each) => report(each, chosen)) };
+    const scales = new Map(prepared.map(({ layer, weights }) => [layer.weight.name, weights.scales]));
+    const parameters = { groups: plan.activations, activations: params, scales };
+    return { ...finished, layers: prepared.map((each) => report(each, chosen)), parameters };
+  }
+
+  /** Scale and zero point of all activations, calibrated where they are not given. */
+  async #activationParams(
+    { activations }: QuantizationPlan,
+    { calibrator }: Settings,
+    { activations: given = new Map<string, QuantParams>() }: NonNullable<QuantizerOptions["given"]>,
+  ): Promise<ReadonlyMap<string, QuantParams>> {
+    const names = [...new Set(activations.values())];
+    const missing = names.filter((name) => !given.has(name));
+    return new Map([...given, ...(missing.length > 0 ? await this.#statistics.params(missing, calibrator) : [])]);
   }
 
   async #rewrite(
@@ -155,7 +185,7 @@ export class Quantizer {
     plan: QuantizationPlan,
     params: ReadonlyMap<string, QuantParams>,
     prepared: readonly PreparedLayer[],
-  ): Promise<Omit<QuantizedModel, "layers">> {
+  ): Promise<Finished> {
     const operators = plan.layers.map(({ node }) => node.opType);
     if (method === "static") {
       const finished = await this.#finish(rewriteStatic(this.#float, plan, params, prepared));
@@ -182,7 +212,7 @@ export class Quantizer {
     return finished;
   }
 
-  async #finish(model: OnnxModel): Promise<Omit<QuantizedModel, "layers">> {
+  async #finish(model: OnnxModel): Promise<Finished> {
     checkStructure(model);
     const bytes = encodeModel(model);
     return { model: bytes, fused: await fusedOperators(bytes) };
@@ -203,16 +233,24 @@ export class Quantizer {
 
   #quantizedWeights(
     layer: QuantizedLayer,
-    { scheme, minScales }: LayerChoice,
+    { scheme, minScales, scales }: LayerChoice,
     round: RoundWeights | undefined,
   ): Promise<QuantizedWeights> {
     const { bits, granularity, blockSize } = scheme;
-    const how = [scheme.scheme, bits, granularity, blockSize, round !== undefined, ...minScales].join();
+    const how = [
+      scheme.scheme,
+      bits,
+      granularity,
+      blockSize,
+      round !== undefined,
+      ...minScales,
+      ...(scales ?? []),
+    ].join();
     const key = `${layer.weight.name} ${how}`;
     const known = this.#weights.get(key);
     if (known) return known;
     const data = floatData(layer.weight);
-    const nearest = quantizeWeights(data, layer.layout, scheme, minScales);
+    const nearest = quantizeWeights(data, layer.layout, scheme, { minScales, scales });
     const made = round
       ? this.#statistics.gram(layer).then((gram) => roundAnew(layer, data, nearest, scheme, gram, round))
       : Promise.resolve(nearest);

@@ -82,7 +82,7 @@ describe("a quantized bias", () => {
   it("fits into int32 when its channel's weights are next to nothing", () => {
     const kernel = Float32Array.of(1e-20, 1);
     const minScale = 3 / (0.01 * (2 ** 31 - 1));
-    const weights = quantizeWeights(kernel, { channels: 2, axis: "first" }, scheme(), [minScale, 0]);
+    const weights = quantizeWeights(kernel, { channels: 2, axis: "first" }, scheme(), { minScales: [minScale, 0] });
     const { values, scales } = quantizeBias(Float32Array.of(3, 0), 0.01, weights.scales);
     expect((values[0] ?? 0) * (scales[0] ?? 0)).toBeCloseTo(3, 5);
   });

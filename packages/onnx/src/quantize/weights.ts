@@ -1,3 +1,4 @@
+import { AppError } from "@whittle/contracts";
 import {
   affineParams,
   quantize,
@@ -161,23 +162,41 @@ export function withValues(data: Float32Array, quantized: QuantizedWeights, valu
   return { ...changed, signalToNoise: signalToNoise(data, changed) };
 }
 
+/** What the scales of a kernel are bound to. */
+interface ScaleLimits {
+  /** For each channel the least scale with which its bias still fits into int32; not for blocks. */
+  minScales?: readonly number[];
+  /** The scales themselves, with zero points of 0, instead of those that suit the weights best. */
+  scales?: Float32Array | undefined;
+}
+
 /**
  * Quantizes a kernel to int8 with at most `bits` bits. Zeros stay exactly zero.
- * @param minScales for each channel the least scale with which its bias still fits into int32; not for blocks
+ * @throws AppError `invalid_request` when the number of the given scales is not that of the groups.
  */
 export function quantizeWeights(
   data: Float32Array,
   layout: WeightLayout,
   scheme: WeightScheme,
-  minScales: readonly number[] = [],
+  { minScales = [], scales }: ScaleLimits = {},
 ): QuantizedWeights {
   const values = new Int8Array(data.length);
   const perTensor = scheme.granularity === "tensor";
   const groups = groupsOf(data.length, layout, scheme);
   const empty = !perTensor && paramsOfEmptyChannel(data, scheme);
-  const params = membersOf(groups).map((members, group) => {
+  const groupMembers = membersOf(groups);
+  if (scales && scales.length !== groupMembers.length) {
+    throw new AppError(
+      "invalid_request",
+      `${scales.length} scales are given for a weight that takes ${groupMembers.length}`,
+    );
+  }
+  const params = groupMembers.map((members, group) => {
     const weights = Float32Array.from(members, (at) => data[at] ?? 0);
-    const chosen = empty && weights.every((value) => value === 0) ? empty : chooseParams(weights, scheme);
+    const suiting = () => (empty && weights.every((value) => value === 0) ? empty : chooseParams(weights, scheme));
+    const given = scales?.[group];
+    const chosen =
+      given === undefined ? suiting() : { ...weightRange(scheme.bits, "symmetric"), scale: given, zeroPoint: 0 };
     const least = perTensor ? Math.max(0, ...minScales) : (minScales[group] ?? 0);
     const used = { ...chosen, scale: Math.max(chosen.scale, Math.fround(least)) };
     for (const [at, weight] of weights.entries()) values[members[at] ?? 0] = quantizeWeight(weight, used, scheme);
