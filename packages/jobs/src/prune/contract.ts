@@ -1,9 +1,11 @@
 import { defineJob } from "@whittle/contracts";
 import { z } from "zod";
 import { structured } from "./structured/contract.ts";
-import { l1 } from "./unstructured/contract.ts";
+import { l1, random, snip, wanda } from "./unstructured/contract.ts";
 
-const params = z.discriminatedUnion("method", [l1, structured], { error: "method must be l1 or structured" });
+const params = z.discriminatedUnion("method", [l1, random, snip, wanda, structured], {
+  error: "method must be l1, random, snip, wanda or structured",
+});
 
 export type PruneParams = z.infer<typeof params>;
 
@@ -11,7 +13,7 @@ export const definition = defineJob({
   kind: "prune",
   title: "Prune weights or channels",
   description:
-    "Method l1 makes the weights of least magnitude zero: the file shrinks when it is compressed, the speed stays the same. Method " +
+    "Methods l1, random, snip and wanda make single weights zero: the file shrinks when it is compressed, the speed stays. Method " +
     "structured removes whole channels (filters, hidden units) with everything that depends on them: a smaller and faster model. " +
     "Both fine-tune the rest where asked to.",
   params,

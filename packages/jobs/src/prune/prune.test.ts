@@ -88,9 +88,10 @@ describe("pruning", () => {
   });
 
   it.each([
-    ["neither", {}],
-    ["both", { amount: 0.5, threshold: 0.1 }],
-  ])("wants exactly one of amount and threshold, not %s", (what, cut) => {
+    ["none", {}],
+    ["2", { amount: 0.5, threshold: 0.1 }],
+    ["3", { amount: 0.5, threshold: 0.1, pattern: "2:4" }],
+  ])("wants exactly one of amount, threshold and pattern, not %s", (what, cut) => {
     const { error } = definition.params.safeParse({ model: "tiny-base", ...cut });
     expect(error?.issues).toMatchObject([{ path: ["amount"], message: expect.stringContaining(what) }]);
   });

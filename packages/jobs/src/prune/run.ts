@@ -7,7 +7,7 @@ import { startEngine } from "../shared/zoo-model.ts";
 import type { PruneParams } from "./contract.ts";
 import type { Pruned, PruneJob } from "./method.ts";
 import { pruneChannels } from "./structured/run.ts";
-import { pruneByMagnitude } from "./unstructured/l1.ts";
+import { pruneWeights } from "./unstructured/run.ts";
 
 /** Prunes a model by the method that the parameters name, and measures what is left. */
 export async function run(params: PruneParams, context: JobContext): Promise<JobOutcome> {
@@ -35,5 +35,5 @@ export async function run(params: PruneParams, context: JobContext): Promise<Job
 }
 
 function prune(job: Omit<PruneJob<unknown>, "params">, params: PruneParams): Promise<Pruned> {
-  return params.method === "structured" ? pruneChannels({ ...job, params }) : pruneByMagnitude({ ...job, params });
+  return params.method === "structured" ? pruneChannels({ ...job, params }) : pruneWeights({ ...job, params });
 }

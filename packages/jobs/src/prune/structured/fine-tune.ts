@@ -2,7 +2,7 @@ import { modelWeights, predict, tf, type LossFunction } from "@whittle/engine";
 import type { JobContext } from "../../shared/context.ts";
 import { distillationFrom } from "../../shared/distillation.ts";
 import { trainModel } from "../../shared/training.ts";
-import { masksOf, maskTensors, sparsityOf } from "../unstructured/masks.ts";
+import { maskTensors, sparsityOf, zerosOf } from "../unstructured/masks.ts";
 import type { Pruning } from "./remove.ts";
 
 /** How much the labels count beside the answers of the model before pruning, and how these are softened. */
@@ -14,10 +14,10 @@ export interface Recovery {
   dispose(): void;
 }
 
-export function recoveryOf({ params, model, tensors, context }: Pruning): Recovery {
-  if (params.recovery === "labels" || !tensors) return { loss: undefined, dispose: () => undefined };
+export function recoveryOf({ params, model, samples, context }: Pruning): Recovery {
+  if (params.recovery === "labels" || !samples) return { loss: undefined, dispose: () => undefined };
   context.progress(0.04, "asking the model before pruning");
-  const answers = predict(model, tensors.x);
+  const answers = predict(model, samples.x);
   return { loss: distillationFrom(answers, DISTILLATION), dispose: () => answers.dispose() };
 }
 
@@ -28,16 +28,16 @@ export async function fineTune(
   { loss }: Recovery,
   round: number,
 ): Promise<number> {
-  const { params, tensors, base } = pruning;
+  const { params, samples, base } = pruning;
   const { fineTune: settings, rounds } = params;
-  if (!settings || !tensors) return 0;
+  if (!settings || !samples) return 0;
   const sparse = base.manifest.config.compression?.prunedSparsity !== undefined;
   const weights = modelWeights(model);
-  const masks = sparse ? maskTensors(weights, masksOf(weights, "local", { threshold: 0 })) : {};
+  const masks = sparse ? maskTensors(weights, zerosOf(weights)) : {};
   try {
     const context = roundOf(pruning.context, round, rounds, settings.epochs);
     const part = rounds === 1 ? {} : { part: `round-${round}` };
-    const { seconds } = await trainModel(context, model, tensors, settings, { masks, ...(loss && { loss }), ...part });
+    const { seconds } = await trainModel(context, model, samples, settings, { masks, ...(loss && { loss }), ...part });
     return seconds;
   } finally {
     tf.dispose(masks);
@@ -47,7 +47,7 @@ export async function fineTune(
 /** The share of zeros of a model that was made sparse before; undefined where it was not. */
 export function sparsityLeft({ base }: Pruning, model: tf.LayersModel): number | undefined {
   if (base.manifest.config.compression?.prunedSparsity === undefined) return undefined;
-  return sparsityOf(masksOf(modelWeights(model), "local", { threshold: 0 }));
+  return sparsityOf(zerosOf(modelWeights(model)));
 }
 
 /** What a round tells, as a part of the job: its epochs go on where those of the round before ended. */

@@ -1,12 +1,12 @@
 import { modelWeights, type tf } from "@whittle/engine";
 import { stopIfAborted } from "../../shared/context.ts";
 import { refuse } from "../../shared/model.ts";
-import { percent, type TrainingTensors } from "../../shared/training.ts";
+import { percent, type TrainingSamples } from "../../shared/training.ts";
+import { lossGradients } from "../gradients.ts";
 import type { PruneJob } from "../method.ts";
 import type { StructuredParams } from "./contract.ts";
 import { costOf, leastShare } from "./cost.ts";
 import { dependenciesOf, type Dependencies } from "./dependencies.ts";
-import { lossGradients } from "./gradients.ts";
 import { scoreGroups, type ScoredGroup } from "./scores.ts";
 import { selectChannels } from "./select.ts";
 import { withoutChannels } from "./surgery.ts";
@@ -16,17 +16,21 @@ export interface Pruning extends PruneJob<StructuredParams> {
   /** Channels of each group of the whole model, by its key. */
   widths: ReadonlyMap<string, number>;
   /** There where they are needed: for the taylor score, fine-tuning and the sensitivity. */
-  tensors: TrainingTensors | undefined;
+  samples: TrainingSamples | undefined;
 }
 
 /** A model's groups with their scores. */
 export function score(
-  { params, tensors }: Pruning,
+  { params, samples }: Pruning,
   model: tf.LayersModel,
 ): { dependencies: Dependencies; groups: ScoredGroup[] } {
   const dependencies = dependenciesOf(model);
-  const gradients = params.score === "taylor" && tensors ? lossGradients(model, tensors, params.samples) : [];
-  const evidence = { weights: modelWeights(model), gradients, seed: params.seed };
+  const batches = params.score === "taylor" && samples ? lossGradients(model, samples, params.samples) : [];
+  const evidence = {
+    weights: modelWeights(model),
+    gradients: batches.map(({ gradients }) => gradients),
+    seed: params.seed,
+  };
   return { dependencies, groups: scoreGroups(dependencies, params.score, evidence) };
 }
 

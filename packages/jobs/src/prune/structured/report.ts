@@ -1,11 +1,9 @@
-import { canonicalJson, type ArtifactDraft } from "@whittle/contracts";
 import type { tf } from "@whittle/engine";
 import { percent } from "../../shared/training.ts";
-import { lineChart } from "../../shared/plot.ts";
+import type { Curve } from "../sensitivity.ts";
 import { countsOf } from "./cost.ts";
 import { dependenciesOf, type Dependencies } from "./dependencies.ts";
 import type { Pruning } from "./remove.ts";
-import type { Curve } from "./sensitivity.ts";
 
 /** Channels of a layer from which some could be removed. */
 export interface LayerChange {
@@ -37,30 +35,6 @@ export function reportOf({ model, base }: Pruning, smaller: tf.LayersModel, sens
     });
   const counts = { before: countsOf(model, config), after: countsOf(smaller, config) };
   return { ...counts, layers, opaque, ...(sensitivity && { sensitivity }) };
-}
-
-/** The report as a file of the artifact, and the curves as a picture. */
-export function reportFiles(report: PruningReport): ArtifactDraft["files"] {
-  const bytes = (text: string) => new TextEncoder().encode(text);
-  const json = { path: "pruning.json", mediaType: "application/json", bytes: bytes(canonicalJson(report)) };
-  const files: ArtifactDraft["files"] = [{ ...json, role: "report" }];
-  if (report.sensitivity) {
-    const plot = { path: "sensitivity.svg", mediaType: "image/svg+xml", bytes: bytes(plotOf(report.sensitivity)) };
-    files.push({ ...plot, role: "report" });
-  }
-  return files;
-}
-
-function plotOf(curves: Curve[]): string {
-  return lineChart({
-    title: "Accuracy when one layer alone loses channels",
-    x: { label: "Channels removed", unit: "%" },
-    y: { label: "Accuracy on held-out samples", unit: "%" },
-    series: curves.map(({ layers, points }) => ({
-      name: layers.join(", "),
-      points: points.map(({ removed, accuracy }) => [100 * removed, 100 * accuracy] as const),
-    })),
-  });
 }
 
 /** What was removed, a line for each layer and one for the whole. */

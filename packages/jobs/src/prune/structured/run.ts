@@ -1,11 +1,12 @@
 import type { tf } from "@whittle/engine";
 import { refuse } from "../../shared/model.ts";
-import { trainingTensors } from "../../shared/training.ts";
+import { trainingSamples } from "../../shared/training.ts";
 import type { Method, PruneJob } from "../method.ts";
+import { reportFiles } from "../report.ts";
 import type { StructuredParams } from "./contract.ts";
 import { dependenciesOf } from "./dependencies.ts";
 import { fineTune, recoveryOf, sparsityLeft } from "./fine-tune.ts";
-import { describeReport, reportFiles, reportOf, type PruningReport } from "./report.ts";
+import { describeReport, reportOf, type PruningReport } from "./report.ts";
 import { removeAmount, type Pruning } from "./remove.ts";
 import { hasScore } from "./scores.ts";
 import { sensitivityOf } from "./sensitivity.ts";
@@ -13,25 +14,21 @@ import { sensitivityOf } from "./sensitivity.ts";
 /** Removes the channels of least score, all at once or by rounds with fine-tuning between. */
 export const pruneChannels: Method<StructuredParams> = async (job) => {
   const widths = groupWidths(job);
-  const pruning = { ...job, widths, tensors: tensorsOf(job) };
-  const { context, params, base, tensors } = pruning;
-  try {
-    const sensitivity = params.sensitivity && tensors ? await sensitivityOf(pruning, tensors) : undefined;
-    const { model, seconds } = await rounds(pruning);
-    const report = reportOf(pruning, model, sensitivity);
-    for (const line of describeReport(report)) context.log("info", line);
-    const compression = { ...base.manifest.config.compression, ...compressionOf(pruning, model, report) };
-    const { before, after } = report;
-    return {
-      model,
-      config: { ...base.manifest.config, compression },
-      trainingSeconds: params.fineTune && seconds,
-      reports: reportFiles(report),
-      metrics: { pruning: { before, after } },
-    };
-  } finally {
-    tensors?.dispose();
-  }
+  const pruning = { ...job, widths, samples: samplesOf(job) };
+  const { context, params, base, samples } = pruning;
+  const sensitivity = params.sensitivity && samples ? await sensitivityOf(pruning, samples) : undefined;
+  const { model, seconds } = await rounds(pruning);
+  const report = reportOf(pruning, model, sensitivity);
+  for (const line of describeReport(report)) context.log("info", line);
+  const compression = { ...base.manifest.config.compression, ...compressionOf(pruning, model, report) };
+  const { before, after } = report;
+  return {
+    model,
+    config: { ...base.manifest.config, compression },
+    trainingSeconds: params.fineTune && seconds,
+    reports: reportFiles(report, "channels"),
+    metrics: { pruning: { before, after } },
+  };
 };
 
 /** @throws AppError `invalid_request` where nothing can be removed, or not by the score that was asked for. */
@@ -51,9 +48,9 @@ function groupWidths({ context, model, params }: PruneJob<StructuredParams>): Ma
 }
 
 /** Samples to train or judge by, where there is anything to do with them. */
-function tensorsOf({ base, data, params }: PruneJob<StructuredParams>) {
+function samplesOf({ base, data, params }: PruneJob<StructuredParams>) {
   if (!params.fineTune && !params.sensitivity && params.score !== "taylor") return undefined;
-  return trainingTensors(data, base.manifest.config.preprocessing, params.fineTune?.validationSplit ?? 0.1);
+  return trainingSamples(data, base.manifest.config.preprocessing, params.fineTune?.validationSplit ?? 0.1);
 }
 
 async function rounds(pruning: Pruning): Promise<{ model: tf.LayersModel; seconds: number }> {

@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import { assignWeights, initEngine, modelWeights, predict, tf } from "@whittle/engine";
 import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { lossGradients } from "../gradients.ts";
 import { dependenciesOf } from "./dependencies.ts";
-import { lossGradients } from "./gradients.ts";
 import { scoreGroups, type ScoreName } from "./scores.ts";
 import { selectChannels } from "./select.ts";
 import { withoutChannels } from "./surgery.ts";
@@ -62,8 +62,8 @@ describe("a residual network beside torch", () => {
   });
 
   function scored(score: ScoreName, seed = 1) {
-    const tensors = { x, y: Int32Array.from(torch.y), dispose: () => undefined };
-    const gradients = lossGradients(model, tensors, torch.y.length);
+    const samples = { x, y: Int32Array.from(torch.y) };
+    const gradients = lossGradients(model, samples, torch.y.length).map((batch) => batch.gradients);
     return scoreGroups(dependenciesOf(model), score, { weights: modelWeights(model), gradients, seed });
   }
 

@@ -154,7 +154,7 @@ describe("structured pruning", () => {
     [{ score: "l3" }, "score", "taylor"],
     [{ rounds: 2 }, "rounds", "needs fineTune"],
     [{ recovery: "distill" }, "recovery", "needs fineTune"],
-    [{ method: "magic" }, "method", "l1 or structured"],
+    [{ method: "magic" }, "method", "wanda or structured"],
     [{ threshold: 0.1 }, "", "threshold"],
   ])("refuses %j", (given, path, message) => {
     const { error } = definition.params.safeParse({ ...base, ...given });

@@ -1,19 +1,21 @@
 import { AppError } from "@whittle/contracts";
 import { tf, type ModelWeights } from "@whittle/engine";
-import { magnitudeMask, type Cut } from "./magnitude-mask.ts";
+import type { Kernel } from "./select.ts";
 
 /** For each weight that is pruned, 1 where it stays and 0 where it goes. */
 export type Masks = Record<string, Uint8Array>;
 
-/** The masks of a model's kernels, the weights with two axes or more; biases and batch normalization have none. */
-export function masksOf(weights: ModelWeights, scope: "global" | "local", cut: Cut): Masks {
-  const kernels = Object.entries(weights).filter(([, { shape }]) => shape.length >= 2);
-  const masks = magnitudeMask(
-    kernels.map(([, { data }]) => data),
-    scope,
-    cut,
+/** What is pruned of a model: the weights with two axes or more, so no biases and no batch normalization. */
+export function kernelsOf(weights: ModelWeights): Kernel[] {
+  return Object.entries(weights).flatMap(([name, weight]) => (weight.shape.length >= 2 ? [{ name, ...weight }] : []));
+}
+
+/** Masks that keep the zeros that are there. */
+export function zerosOf(weights: ModelWeights): Masks {
+  const masks = kernelsOf(weights).map(
+    ({ name, data }) => [name, Uint8Array.from(data, (weight) => Number(weight !== 0))] as const,
   );
-  return Object.fromEntries(kernels.map(([name], i) => [name, masks[i] ?? new Uint8Array()]));
+  return Object.fromEntries(masks);
 }
 
 /** The weights with zeros where the masks have them. */
