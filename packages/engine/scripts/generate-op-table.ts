@@ -34,8 +34,6 @@ interface Messages {
 /** Ops that tfjs does not know and the compiler puts into a graph. */
 const emitted = [
   "AddV2",
-  "BlockLSTMGradV2",
-  "BlockLSTMV2",
   "Const",
   "EnsureShape",
   "FusedBatchNormGradV3",
@@ -47,10 +45,13 @@ const emitted = [
   "Pack",
   "Placeholder",
   "ReluGrad",
+  "Shape",
+  "SigmoidGrad",
   "StatelessMultinomial",
   "StatelessRandomNormal",
   "StatelessRandomUniform",
   "StatelessTruncatedNormal",
+  "TanhGrad",
 ];
 
 const require = createRequire(import.meta.url);

@@ -2,6 +2,7 @@ export { tf } from "./tf.ts";
 export { initEngine, type InitOptions } from "./runtime/init.ts";
 export { nativeBinding, type NativeBinding } from "./runtime/native.ts";
 export { loadModel, saveModel, type ModelFiles } from "./model-io/files.ts";
+export { saveSavedModel } from "./model-io/saved-model/saved-model.ts";
 export { assignWeights, modelWeights, type ModelWeights, type WeightData } from "./model-io/weights.ts";
 export { checkpointFiles, storedCheckpoints, type CheckpointFiles } from "./train/checkpoint-files.ts";
 export type { Checkpoint, CheckpointHooks } from "./train/checkpoint.ts";

@@ -4,6 +4,7 @@ import { attr, attrOf, DataType, node, type TensorValues } from "./graph-writer.
 import type { AttrValue, NodeDef } from "./messages.ts";
 import { inferredAttrs, opEntry } from "./op-table.ts";
 import {
+  nodesBehind,
   spec,
   type Call,
   type Constant,
@@ -11,6 +12,7 @@ import {
   type Feed,
   type Node,
   type Program,
+  type Spec,
   type Value,
 } from "./program.ts";
 import { mixSeed } from "../train/random.ts";
@@ -36,7 +38,7 @@ export interface EmitOptions {
 
 export interface Emitted {
   nodes: NodeDef[];
-  feeds: { name: string; source: Feed["source"] }[];
+  feeds: { name: string; source: Feed["source"]; spec: Spec }[];
   /** `name:output` of each wanted value, none of them twice. */
   fetches: string[];
   usesStep: boolean;
@@ -48,6 +50,7 @@ export function emit(program: Program, wanted: Value[], options: EmitOptions): E
 }
 
 class Emitter {
+  readonly #program: Program;
   readonly #indexes: Map<Node, number>;
   readonly #options: EmitOptions;
   readonly #names = new Map<Node, string>();
@@ -56,29 +59,18 @@ class Emitter {
   #draws = 0;
 
   constructor(program: Program, options: EmitOptions) {
+    this.#program = program;
     this.#indexes = new Map(program.nodes.map((made, index) => [made, index]));
     this.#options = options;
   }
 
   emit(wanted: Value[]): Emitted {
-    for (const needed of this.#reachable(wanted)) this.#names.set(needed, this.#emitNode(needed));
+    for (const needed of nodesBehind(wanted, this.#program)) this.#names.set(needed, this.#emitNode(needed));
     const fetches = wanted.map((value, at) => this.#fetch(value, at));
     if (this.#draws > 0) {
       this.#put(stepName, "Placeholder", [], { dtype: attr.type(DataType.int32), shape: attr.shape([]) });
     }
     return { nodes: this.#nodes, feeds: this.#feeds, fetches, usesStep: this.#draws > 0 };
-  }
-
-  /** In the order in which they were recorded, so that inputs come first and the numbering of draws is stable. */
-  #reachable(wanted: Value[]): Node[] {
-    const found = new Set<Node>();
-    const open = wanted.map((value) => value.node);
-    for (let next = open.pop(); next; next = open.pop()) {
-      if (found.has(next)) continue;
-      found.add(next);
-      if (next.kind === "call") open.push(...next.inputs.map((input) => input.node));
-    }
-    return [...found].toSorted((a, b) => this.#index(a) - this.#index(b));
   }
 
   #index(of: Node): number {
@@ -111,10 +103,10 @@ class Emitter {
     return made.kind === "draw" ? this.#emitDraw(made) : this.#emitCall(made);
   }
 
-  #emitFeed({ source, outputs: [{ shape, dtype }] }: Feed): string {
+  #emitFeed({ source, outputs: [of] }: Feed): string {
     const name = `feed${this.#feeds.length}`;
-    this.#feeds.push({ name, source });
-    return this.#put(name, "Placeholder", [], { dtype: attr.type(dtype), shape: attr.shape(shape) });
+    this.#feeds.push({ name, source, spec: of });
+    return this.#put(name, "Placeholder", [], { dtype: attr.type(of.dtype), shape: attr.shape(of.shape) });
   }
 
   #constant(name: string, { outputs: [of], values }: Pick<Constant, "outputs" | "values">): string {

@@ -1,5 +1,13 @@
 import { AppError } from "@whittle/contracts";
-import { messages, type AttrValue, type NodeDef, type TensorProto, type TensorShape } from "./messages.ts";
+import {
+  messages,
+  type AttrValue,
+  type NodeDef,
+  type SignatureDef,
+  type TensorInfo,
+  type TensorProto,
+  type TensorShape,
+} from "./messages.ts";
 import type { Spec } from "./program.ts";
 
 /** DataType numbers of TensorFlow (types.proto), those that tfjs makes tensors of. */
@@ -100,8 +108,21 @@ export function node(name: string, op: string, inputs: string[], attrs: Record<s
   return made;
 }
 
-/** The bytes of a SavedModel without signatures, with one graph under the tag `serve`. */
-export function savedModel(nodes: NodeDef[]): Uint8Array {
+/** A tensor that callers of a SavedModel know by a name: `tensor` is `node:output`, and -1 in the shape is any size. */
+export interface NamedTensor extends Spec {
+  name: string;
+  tensor: string;
+}
+
+/** What a SavedModel says of itself beside its graph. */
+export interface ServingInfo {
+  inputs: NamedTensor[];
+  outputs: NamedTensor[];
+  tensorflowVersion: string;
+}
+
+/** The bytes of a SavedModel with one graph under the tag `serve`; `serving` becomes its signature `serving_default`. */
+export function savedModel(nodes: NodeDef[], serving?: ServingInfo): Uint8Array {
   const types = messages();
   const versions = new types.VersionDef();
   versions.setProducer(producer);
@@ -113,8 +134,28 @@ export function savedModel(nodes: NodeDef[]): Uint8Array {
   const meta = new types.MetaGraphDef();
   meta.setMetaInfoDef(info);
   meta.setGraphDef(graph);
+  if (serving) {
+    info.setTensorflowVersion(serving.tensorflowVersion);
+    meta.getSignatureDefMap().set("serving_default", signatureOf(serving));
+  }
   const model = new types.SavedModel();
   model.setSavedModelSchemaVersion(1);
   model.setMetaGraphsList([meta]);
   return model.serializeBinary();
+}
+
+function signatureOf({ inputs, outputs }: ServingInfo): SignatureDef {
+  const signature = new (messages().SignatureDef)();
+  signature.setMethodName("tensorflow/serving/predict");
+  for (const input of inputs) signature.getInputsMap().set(input.name, tensorInfo(input));
+  for (const output of outputs) signature.getOutputsMap().set(output.name, tensorInfo(output));
+  return signature;
+}
+
+function tensorInfo({ tensor, dtype, shape }: NamedTensor): TensorInfo {
+  const info = new (messages().TensorInfo)();
+  info.setName(tensor);
+  info.setDtype(dtype);
+  info.setTensorShape(shapeOf(shape));
+  return info;
 }

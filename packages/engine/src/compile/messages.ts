@@ -7,7 +7,9 @@ interface Messages {
   MetaGraphDef: (new () => MetaGraphDef) & { MetaInfoDef: new () => MetaInfoDef };
   NodeDef: new () => NodeDef;
   SavedModel: new () => SavedModel;
+  SignatureDef: new () => SignatureDef;
   Tensor: new () => TensorProto;
+  TensorInfo: new () => TensorInfo;
   TensorShape: (new () => TensorShape) & { Dim: new () => Dim };
   VersionDef: new () => VersionDef;
 }
@@ -56,10 +58,22 @@ interface GraphDef {
 }
 interface MetaInfoDef {
   setTagsList(value: string[]): void;
+  setTensorflowVersion(value: string): void;
+}
+export interface TensorInfo {
+  setName(value: string): void;
+  setDtype(value: number): void;
+  setTensorShape(value: TensorShape): void;
+}
+export interface SignatureDef {
+  setMethodName(value: string): void;
+  getInputsMap(): { set(name: string, value: TensorInfo): void };
+  getOutputsMap(): { set(name: string, value: TensorInfo): void };
 }
 interface MetaGraphDef {
   setMetaInfoDef(value: MetaInfoDef): void;
   setGraphDef(value: GraphDef): void;
+  getSignatureDefMap(): { set(name: string, value: SignatureDef): void };
 }
 interface SavedModel {
   setSavedModelSchemaVersion(value: number): void;

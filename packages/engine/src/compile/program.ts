@@ -92,3 +92,15 @@ export function spec(value: Value): Spec {
   if (!found) throw new RangeError(`node has no output ${value.output}`);
   return found;
 }
+
+/** The nodes that the wanted values come from, in the order in which they were recorded, so that inputs come first. */
+export function nodesBehind(wanted: Value[], { nodes }: Pick<Program, "nodes">): Node[] {
+  const found = new Set<Node>();
+  const open = wanted.map(({ node }) => node);
+  for (let next = open.pop(); next; next = open.pop()) {
+    if (found.has(next)) continue;
+    found.add(next);
+    if (next.kind === "call") open.push(...next.inputs.map(({ node }) => node));
+  }
+  return nodes.filter((node) => found.has(node));
+}
