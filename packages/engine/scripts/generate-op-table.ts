@@ -34,6 +34,8 @@ interface Messages {
 /** Ops that tfjs does not know and the compiler puts into a graph. */
 const emitted = [
   "AddV2",
+  "BlockLSTMGradV2",
+  "BlockLSTMV2",
   "Const",
   "EnsureShape",
   "FusedBatchNormGradV3",
@@ -46,12 +48,10 @@ const emitted = [
   "Placeholder",
   "ReluGrad",
   "Shape",
-  "SigmoidGrad",
   "StatelessMultinomial",
   "StatelessRandomNormal",
   "StatelessRandomUniform",
   "StatelessTruncatedNormal",
-  "TanhGrad",
 ];
 
 const require = createRequire(import.meta.url);
