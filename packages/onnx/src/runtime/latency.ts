@@ -43,9 +43,16 @@ async function time(session: Session, feeds: Record<string, TensorValue>): Promi
   return performance.now() - start;
 }
 
+/** The models in the order of a round: over as many rounds as there are models each is once at each place. */
+export function inTurn<T>(models: readonly T[], round: number): T[] {
+  const first = ((round % models.length) + models.length) % models.length;
+  return [...models.slice(first), ...models.slice(0, first)];
+}
+
 /**
- * Measures models against each other: in every round each is called once at each batch size, so that whatever else the machine does
- * falls on all alike. The first rounds are not counted.
+ * Measures models against each other, one batch size after the other: in every round each is called once, so that whatever else the
+ * machine does falls on all alike, and the order changes from round to round, because a call is slower after one of another model. The
+ * first rounds are not counted.
  * @returns for each model `b1`, `b32`, … with the median and the 95th percentile
  */
 export async function measureLatency<B extends number>(
@@ -58,9 +65,9 @@ export async function measureLatency<B extends number>(
   );
   const samples = runs.map(() => batches.map((): number[] => []));
   try {
-    for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
-      for (const [b, input] of inputs.entries()) {
-        for (const [m, { session }] of runs.entries()) {
+    for (const [b, input] of inputs.entries()) {
+      for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
+        for (const [m, { session }] of inTurn([...runs.entries()], round)) {
           const [{ name }] = onlyTensors(session);
           const milliseconds = await time(session, { [name]: input });
           if (round >= 0) samples[m]?.[b]?.push(milliseconds);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { smallCnn } from "../test-models.ts";
 import { cpuInfo, needsReducedRange, parseCpuInfo } from "./cpu.ts";
-import { measureLatency, quantile } from "./latency.ts";
+import { inTurn, measureLatency, quantile } from "./latency.ts";
 import { proportion } from "./proportion.ts";
 
 describe("a proportion", () => {
@@ -35,6 +35,11 @@ describe("latency", () => {
       expect(b1.p50).toBeGreaterThan(0);
       expect(b32.p95).toBeGreaterThanOrEqual(b32.p50);
     }
+  });
+
+  it("is measured with each model as often first as last", () => {
+    const rounds = [-2, -1, 0, 1, 2, 3].map((round) => inTurn(["a", "b", "c"], round).join(""));
+    expect(rounds).toEqual(["bca", "cab", "abc", "bca", "cab", "abc"]);
   });
 
   it("has its quantiles interpolated", () => {
