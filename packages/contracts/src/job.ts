@@ -98,6 +98,10 @@ export const jobOptions = z.object({
     .default(3)
     .meta({ description: "How often a job that fails for a passing reason is run." }),
   timeoutSeconds: z.int().min(1).max(604_800).default(86_400).meta({ description: "Wall-clock limit of one attempt." }),
+  fresh: z.boolean().optional().meta({
+    description:
+      "Run even where the same was made before; without it that artifact is published again under the new name.",
+  }),
   webhook: webhook.optional().meta({
     description: "Told of the job's start, progress and end by signed messages (Standard Webhooks).",
   }),
@@ -110,6 +114,7 @@ export const jobEnvelope = z.object({
   params: z.record(z.string(), z.unknown()),
   output: outputSpec,
   timeoutSeconds: z.int().positive(),
+  fresh: z.boolean().optional(),
   createdAt: z.iso.datetime(),
   submittedBy: z.string(),
   pipeline: z.object({ id: z.string(), step: z.string(), steps: z.record(z.string(), z.string()) }).optional(),
@@ -119,6 +124,8 @@ export const jobEnvelope = z.object({
 export const jobResult = z.object({
   artifact: z.object({ name: modelName, version: z.int().positive(), digest: z.string() }).optional(),
   metrics: z.record(z.string(), z.unknown()),
+  /** The job that made the artifact, and as what, where this one would have made the same and did not run. */
+  cached: z.object({ jobId: z.string(), name: modelName, version: z.int().positive() }).optional(),
 });
 
 export const jobState = z.enum(["waiting", "blocked", "running", "completed", "failed", "cancelled"]);

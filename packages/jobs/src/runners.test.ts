@@ -2,6 +2,9 @@ import { AppError, type NewJobEvent } from "@whittle/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openBench, tinyTraining, type JobBench } from "./testing.ts";
 
+const { dataset: _ofTheTeacher, ...training } = tinyTraining;
+const distilling = { ...training, teacher: "tiny-base", familyParams: { hidden: [8] }, epochs: 1 };
+
 describe("runJob", () => {
   let bench: JobBench;
   beforeAll(async () => {
@@ -29,6 +32,63 @@ describe("runJob", () => {
     const names = ["accuracy", "learningRate", "loss", "valAccuracy", "valLoss"];
     expect(Object.keys(points[0]?.values ?? {}).toSorted()).toEqual(names);
     expect(events.some((event) => event.type === "log" && event.message.startsWith("epoch 3/3"))).toBe(true);
+  });
+
+  describe("a job that would make what another has made", () => {
+    const versionsOf = (name: string) => bench.store.versions(name);
+
+    it("publishes that under its own name without running, with what was measured", async () => {
+      const first = await bench.run("distill", distilling, { id: "distilled" });
+      const events: NewJobEvent[] = [];
+      const emit = (event: NewJobEvent) => events.push(event);
+      const again = await bench.run(
+        "distill",
+        { ...distilling, teacher: "tiny-base@1" },
+        { id: "again", fresh: false, emit },
+      );
+      expect(again).toEqual({
+        artifact: { name: "again", version: 1, digest: first.artifact?.digest },
+        metrics: first.metrics,
+        cached: { jobId: "distilled", name: "distilled", version: 1 },
+      });
+      expect(events).toEqual([{ type: "log", level: "info", message: expect.stringContaining("job distilled") }]);
+      const [[one], [other]] = [await versionsOf("distilled"), await versionsOf("again")];
+      expect(other).toMatchObject({ jobId: "again", measurements: one?.measurements });
+      expect(one?.measurements.latencyMs).toBeDefined();
+    });
+
+    it.each([
+      ["it is told to run", {}, { fresh: true }],
+      ["a parameter differs", { alpha: 0.4 }, { fresh: false }],
+      ["the data differ", { limit: { test: 100 } }, { fresh: false }],
+    ])("runs where %s", async (_where, other, options) => {
+      await bench.run("distill", distilling);
+      const { cached } = await bench.run("distill", { ...distilling, ...other }, options);
+      expect(cached).toBeUndefined();
+    });
+
+    it("runs, and says why, where what was made is damaged", async () => {
+      const { artifact } = await bench.run("distill", distilling, { id: "lost" });
+      const { files } = await bench.store.manifest(artifact?.digest ?? "");
+      await bench.driver.remove(`blobs/sha256/${files[0]?.digest.slice(7)}`);
+      const warnings: string[] = [];
+      const emit = (event: NewJobEvent) => {
+        if (event.type === "log" && event.level === "warn") warnings.push(event.message);
+      };
+      const { cached, artifact: remade } = await bench.run("distill", distilling, { id: "remade", fresh: false, emit });
+      expect(cached).toBeUndefined();
+      expect(warnings[0]).toContain("made anew: model.json is damaged");
+      expect(remade?.digest).toBe(artifact?.digest);
+      expect(await bench.store.verify(artifact?.digest ?? "")).toEqual([]);
+    });
+
+    it("may be stopped by what the job's host says before it publishes", async () => {
+      await bench.run("distill", distilling);
+      const late = new AppError("conflict", "run 1 is not the latest");
+      const mayPublish = () => Promise.reject(late);
+      await expect(bench.run("distill", distilling, { id: "late", fresh: false, mayPublish })).rejects.toBe(late);
+      await expect(bench.store.resolve("late")).rejects.toMatchObject({ code: "not_found" });
+    });
   });
 
   it("refuses a kind that it does not have, saying which there are", async () => {

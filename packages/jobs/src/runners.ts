@@ -6,33 +6,18 @@ import {
   type JobDefinition,
   type JobEnvelope,
   type JobResult,
-  type NewJobEvent,
 } from "@whittle/contracts";
 import type { ArtifactStore } from "@whittle/store";
+import type { Dataset } from "@whittle/zoo";
 import { z } from "zod";
 import { catalog } from "./catalog.ts";
 import { runners } from "./generated/runners.ts";
+import type { JobHost } from "./host.ts";
+import { publishOnce } from "./publish-once.ts";
 import { abortError, stopIfAborted, type JobContext, type JobOutcome } from "./shared/context.ts";
 
+export type { JobHost } from "./host.ts";
 export type { JobContext, JobOutcome } from "./shared/context.ts";
-
-/** What the process that runs a job gives it. */
-export interface JobHost {
-  store: ArtifactStore;
-  /** Stops the job; an AppError as its reason is what the job fails with, else `cancelled`. */
-  signal: AbortSignal;
-  emit: (event: NewJobEvent) => void;
-  /** This run's own folder. It is empty, but for the checkpoint that the run goes on from. */
-  workDir: string;
-  /** Makes a file of the folder the checkpoint that the next run goes on from, wherever that runs. */
-  keep?: (path: string) => Promise<void>;
-  /** Counts the job's starts; it is written down with what is published. */
-  epoch?: number;
-  /** @throws AppError when this run must not publish any more. */
-  mayPublish?: () => Promise<void>;
-  /** Folders that hold data sets, looked in before the usual places. */
-  datasetDirs?: string[];
-}
 
 interface Runner {
   run(params: unknown, context: JobContext): Promise<JobOutcome>;
@@ -56,9 +41,15 @@ export async function runJob(envelope: JobEnvelope, host: JobHost): Promise<JobR
   try {
     stopIfAborted(host.signal);
     const params = await resolveModels(definition, envelope.params, host.store);
-    const outcome = await (await load()).run(params, contextOf(host));
-    stopIfAborted(host.signal);
-    return definition.publishes ? await publish(envelope, outcome, host) : { metrics: outcome.metrics };
+    const context = contextOf(host);
+    const run = async () => {
+      const outcome = await (await load()).run(params, context);
+      stopIfAborted(host.signal);
+      return outcome;
+    };
+    if (!definition.publishes) return { metrics: (await run()).metrics };
+    const key = await (await import("./step-key.ts")).stepKey(definition, params, context);
+    return await publishOnce(key, envelope, host, run);
   } catch (error) {
     throw host.signal.aborted ? abortError(host.signal) : error;
   }
@@ -67,7 +58,11 @@ export async function runJob(envelope: JobEnvelope, host: JobHost): Promise<JobR
 const fields = z.record(z.string(), z.unknown());
 
 /** Parses the parameters and puts digests in the place of names, so that they say the same for ever. */
-async function resolveModels(definition: JobDefinition, raw: unknown, store: ArtifactStore): Promise<unknown> {
+async function resolveModels(
+  definition: JobDefinition,
+  raw: unknown,
+  store: ArtifactStore,
+): Promise<Record<string, unknown>> {
   const params = fields.parse(parse(definition.params, raw, `A ${definition.kind} job`, "params"));
   const digests = await Promise.all(
     modelReferences(definition, params).map(async ({ param, reference }) => {
@@ -79,32 +74,20 @@ async function resolveModels(definition: JobDefinition, raw: unknown, store: Art
 }
 
 function contextOf({ store, signal, workDir, datasetDirs = [], emit, keep = async () => {} }: JobHost): JobContext {
+  const loaded = new Map<string, Promise<Dataset>>();
   return {
     store,
     signal,
     workDir,
-    datasetDirs,
     keep,
+    dataset: (name) => {
+      const data =
+        loaded.get(name) ?? import("@whittle/zoo").then((zoo) => zoo.loadDataset(name, { dirs: datasetDirs }));
+      loaded.set(name, data);
+      return data;
+    },
     progress: (fraction, stage) => emit({ type: "progress", fraction: Math.min(1, Math.max(0, fraction)), stage }),
     log: (level, message) => emit({ type: "log", level, message }),
     metrics: (series, step, values) => emit({ type: "metrics", series, step, values }),
   };
-}
-
-async function publish(
-  envelope: JobEnvelope,
-  outcome: JobOutcome,
-  { store, epoch, mayPublish }: JobHost,
-): Promise<JobResult> {
-  const { id, kind, output, submittedBy } = envelope;
-  if (outcome.artifact === undefined) throw new AppError("internal", `${kind} publishes but made no artifact`);
-  const record = await store.publish(outcome.artifact, {
-    ...output,
-    jobId: id,
-    actor: submittedBy,
-    ...(epoch !== undefined && { epoch }),
-    ...(mayPublish && { guard: mayPublish }),
-  });
-  const { name, version, digest } = record;
-  return { artifact: { name, version, digest }, metrics: outcome.metrics };
 }

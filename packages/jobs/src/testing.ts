@@ -12,7 +12,7 @@ import {
 } from "@whittle/contracts";
 import { initEngine, loadModel, predict, tf } from "@whittle/engine";
 import { classify, createSession } from "@whittle/onnx/runtime";
-import { openStore, type ArtifactStore } from "@whittle/store";
+import { ArtifactStore, MemoryDriver } from "@whittle/store";
 import { loadDataset, toFloat } from "@whittle/zoo";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -30,6 +30,8 @@ export interface KindUnderTest {
 /** A store in memory and a folder to run jobs of any kind in. */
 export interface JobBench {
   store: ArtifactStore;
+  /** Holds the store. */
+  driver: MemoryDriver;
   /** Holds the jobs' folders. */
   folder: string;
   /** Runs a job in a folder of its id, which also names its output. */
@@ -39,6 +41,9 @@ export interface JobBench {
 
 interface RunOptions {
   id?: string;
+  /** By default on: a job runs although the same was made before. */
+  fresh?: boolean;
+  mayPublish?: () => Promise<void>;
   signal?: AbortSignal;
   emit?: (event: NewJobEvent) => void;
 }
@@ -56,15 +61,20 @@ export const tinyTraining = {
 
 /** @param base whether to publish a trained model as `tiny-base` first. */
 export async function openBench({ base = true } = {}): Promise<JobBench> {
-  const store = await openStore("memory:");
+  const driver = new MemoryDriver();
+  const store = new ArtifactStore(driver);
   const folder = await mkdtemp(join(tmpdir(), "whittle-jobs-"));
   let jobs = 0;
-  const run: JobBench["run"] = (kind, params, { id = `${kind}-${++jobs}`, signal, emit = () => {} } = {}) => {
-    const workDir = join(folder, id);
-    return runJob(envelope(id, kind, params), { store, workDir, emit, signal: signal ?? new AbortController().signal });
+  const run: JobBench["run"] = (kind, params, options = {}) => {
+    const { id = `${kind}-${++jobs}`, signal = new AbortController().signal, emit = () => {}, fresh = true } = options;
+    const { mayPublish } = options;
+    return runJob(
+      { ...envelope(id, kind, params), fresh },
+      { store, workDir: join(folder, id), emit, signal, ...(mayPublish && { mayPublish }) },
+    );
   };
   if (base) await run("train", tinyTraining, { id: "tiny-base" });
-  return { store, folder, run, close: () => rm(folder, { recursive: true, force: true }) };
+  return { store, driver, folder, run, close: () => rm(folder, { recursive: true, force: true }) };
 }
 
 function envelope(id: string, kind: string, params: Record<string, unknown>): JobEnvelope {

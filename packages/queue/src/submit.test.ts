@@ -45,6 +45,17 @@ describe("submitting a job", () => {
     await expect(refused).rejects.toMatchObject({ code: "invalid_request", issues: [{ path: "params.base" }] });
   });
 
+  it("tells the worker of a job that must run though the same was made before", async () => {
+    const seen: unknown[] = [];
+    await rig.work(async (envelope) => {
+      seen.push(envelope.fresh);
+      return resultOf(envelope);
+    });
+    for (const options of [{ fresh: true }, {}])
+      await rig.reaches((await rig.queue.submit({ kind: "make", params: {}, options, submittedBy })).id, "completed");
+    expect(seen).toEqual([true, undefined]);
+  });
+
   it("runs jobs of lower priority number first", async () => {
     const later = await rig.submit("make", 1, { priority: 200 });
     const sooner = await rig.submit("make", 2, { priority: 5 });

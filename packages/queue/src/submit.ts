@@ -109,7 +109,8 @@ function makeEnvelope(
 ): JobEnvelope {
   const output = options.output ?? { name: `${kind}-${id}` };
   const createdAt = new Date().toISOString();
-  return { id, kind, params, output, timeoutSeconds: options.timeoutSeconds, createdAt, submittedBy };
+  const { timeoutSeconds, fresh } = options;
+  return { id, kind, params, output, timeoutSeconds, ...(fresh && { fresh }), createdAt, submittedBy };
 }
 
 function newJob(

@@ -3,6 +3,7 @@ export { ArtifactStore, type ResolvedReference } from "./store.ts";
 export type { ModelSummary } from "./names.ts";
 export type { LineageNode } from "./lineage.ts";
 export type { PublishTarget } from "./publish.ts";
+export type { StepRecord } from "./steps.ts";
 export type { Audit } from "./audit.ts";
 export type { Collection } from "./collect.ts";
 export type { Usage } from "./usage.ts";

@@ -7,6 +7,7 @@ export const keys = {
   alias: (name: string, alias: string) => `models/${name}/refs/${alias}/`,
   aliasGeneration: (name: string, alias: string, generation: number) =>
     `models/${name}/refs/${alias}/${generation}.json`,
+  step: (key: string) => `steps/${key}.json`,
   lease: (id: string) => `leases/${id}.json`,
   collection: (id: string) => `collections/${id}.json`,
   scratchOf: (jobId: string) => `scratch/${jobId}/`,

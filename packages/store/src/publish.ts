@@ -8,6 +8,7 @@ import {
   parse,
   versionRecord,
   type ArtifactDraft,
+  type Measurements,
   type VersionRecord,
 } from "@whittle/contracts";
 import { z } from "zod";
@@ -43,12 +44,35 @@ export type PublishTarget = z.input<typeof target> & {
  * @throws what `guard` throws; what was written until then is seen by nobody.
  */
 export async function publish(driver: StoreDriver, draft: ArtifactDraft, to: PublishTarget): Promise<VersionRecord> {
-  const { name, alias, jobId, epoch, actor } = parse(target, to, "The target of a publication");
+  parse(target, to, "The target of a publication");
   const measurements = parse(measurementsSchema, draft.measurements, "The draft", "measurements");
   const { digest, blobs } = contentsOf(draft);
-  const claim = { name, digest, jobId, epoch, measurements, createdAt: new Date().toISOString() };
-  const record = await underLease(driver, [...blobs.keys()], async (held) => {
+  return publishContent(driver, { digest, measurements, blobs: [...blobs.keys()] }, to, async () => {
     for (const [blob, bytes] of blobs) await putBlob(driver, blob, bytes);
+  });
+}
+
+/** An artifact's digest, and those of all content that it consists of. */
+interface Content {
+  digest: string;
+  blobs: string[];
+  measurements: Measurements;
+}
+
+/**
+ * Gives content the next version of a name.
+ * @param provide makes sure that all content is there; while it does, and until the version is there, none of it is collected.
+ */
+export async function publishContent(
+  driver: StoreDriver,
+  { digest, measurements, blobs }: Content,
+  to: PublishTarget,
+  provide: () => Promise<void>,
+): Promise<VersionRecord> {
+  const { name, alias, jobId, epoch, actor } = parse(target, to, "The target of a publication");
+  const claim = { name, digest, jobId, epoch, measurements, createdAt: new Date().toISOString() };
+  const record = await underLease(driver, blobs, async (held) => {
+    await provide();
     return claimVersion(driver, claim, async () => {
       await held();
       await to.guard?.();

@@ -12,6 +12,7 @@ import {
   type FileRole,
   type Issue,
   type Manifest,
+  type Measurements,
   type ModelReference,
   type VersionRecord,
 } from "@whittle/contracts";
@@ -23,9 +24,10 @@ import type { StoreDriver } from "./driver.ts";
 import { keys } from "./keys.ts";
 import { buildLineage, type LineageNode } from "./lineage.ts";
 import { findAlias, findModel, findVersion, listModels, summarize, type ModelSummary } from "./names.ts";
-import { publish, type PublishTarget } from "./publish.ts";
-import { parseJson } from "./records.ts";
+import { publish, publishContent, type PublishTarget } from "./publish.ts";
+import { createRecord, parseJson, readRecord } from "./records.ts";
 import { Scratch } from "./scratch.ts";
+import { stepRecord, type StepRecord } from "./steps.ts";
 import { usage, type Usage } from "./usage.ts";
 
 export interface ResolvedReference {
@@ -51,6 +53,31 @@ export class ArtifactStore {
   /** Stores an artifact under the next version of a name, once for each job: see {@link publish}. */
   publish(draft: ArtifactDraft, to: PublishTarget): Promise<VersionRecord> {
     return publish(this.#driver, draft, to);
+  }
+
+  /**
+   * Gives an artifact that is there one more version, of any name, once for each job: as {@link publish}, without content.
+   * @throws AppError `not_found`; `corrupt` when some of its content is damaged or missing; what `to.guard` throws.
+   */
+  async republish(digest: string, measurements: Measurements, to: PublishTarget): Promise<VersionRecord> {
+    const { files } = await this.manifest(digest);
+    const blobs = [digest, ...files.map((file) => file.digest)];
+    return publishContent(this.#driver, { digest, measurements, blobs }, to, async () => {
+      const [damage] = await this.verify(digest);
+      if (damage) throw new AppError("corrupt", damage.message);
+    });
+  }
+
+  /** What came out of a step, by the digest of all that went in: see {@link StepRecord}. @throws AppError `corrupt`. */
+  step(key: string): Promise<StepRecord | undefined> {
+    return readRecord(this.#driver, keys.step(key), stepRecord);
+  }
+
+  /** Keeps what came out of a step, in the place of what came out of it before. */
+  async keepStep(key: string, record: StepRecord): Promise<void> {
+    // Who looks for it in between finds none, and does the step.
+    await this.#driver.remove(keys.step(key));
+    await createRecord(this.#driver, keys.step(key), record);
   }
 
   /** A job's own place for what another host needs to continue it. */

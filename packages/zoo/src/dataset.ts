@@ -41,16 +41,14 @@ export interface SampleLimit {
 export function assemble(contract: DatasetContract, splits: Splits, limit: SampleLimit = {}): Dataset {
   const { name, inputShape, vocabulary, labels, preprocessing } = contract;
   for (const part of ["train", "test"] as const) checkSplit(contract, part, splits[part]);
-  return {
-    name,
-    digest: contentDigest(contract, splits),
-    inputShape,
-    ...(vocabulary && { vocabulary }),
-    labels,
-    preprocessing,
-    train: firstSamples(splits.train, limit.train),
-    test: firstSamples(splits.test, limit.test),
-  };
+  const digest = contentDigest(contract, splits);
+  const whole = { name, digest, inputShape, ...(vocabulary && { vocabulary }), labels, preprocessing, ...splits };
+  return firstSamples(whole, limit);
+}
+
+/** A data set with only the first samples of each part. */
+export function firstSamples(data: Dataset, limit: SampleLimit = {}): Dataset {
+  return { ...data, train: firstOf(data.train, limit.train), test: firstOf(data.test, limit.test) };
 }
 
 /** What models see: x scale + offset, samples one after the other. */
@@ -84,7 +82,7 @@ function contentDigest({ inputShape, samples }: DatasetContract, { train, test }
   return `sha256:${hash.digest("hex")}`;
 }
 
-function firstSamples(split: Split, limit = split.count): Split {
+function firstOf(split: Split, limit = split.count): Split {
   const count = Math.min(limit, split.count);
   const size = split.x.length / split.count;
   return { x: split.x.subarray(0, count * size), y: split.y.subarray(0, count), count };

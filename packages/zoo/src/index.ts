@@ -13,5 +13,5 @@ export function buildModel(family: string, params: unknown, shape: ModelShape): 
 }
 
 export type { ModelShape } from "./build.ts";
-export { toFloat, type Dataset, type SampleLimit, type Split } from "./dataset.ts";
+export { firstSamples, toFloat, type Dataset, type SampleLimit, type Split } from "./dataset.ts";
 export { findDataset, loadDataset, type DatasetPlaces } from "./find.ts";

@@ -9,8 +9,11 @@ interface SubmitFlags {
   params: string;
   name?: string;
   alias?: string;
+  fresh?: boolean;
   watch?: boolean;
 }
+
+const fresh = ["--fresh", "run even where the same was made before"] as const;
 
 /** `submit` and `pipeline`: enqueue jobs. */
 export function addSubmit(program: Command): void {
@@ -21,12 +24,14 @@ export function addSubmit(program: Command): void {
     .requiredOption("--params <json>", "the job's parameters: JSON, or @file.json")
     .option("--name <name>", "model name to publish under")
     .option("--alias <alias>", "alias to move to the new version (with --name)")
+    .option(...fresh)
     .option("--watch", "follow the job to its end")
     .action(submit);
   program
     .command("pipeline")
     .description("enqueue several jobs of which one takes another's model as $step")
     .argument("<file>", 'JSON file: {"steps": [{"step", "kind", "params"}]}')
+    .option(...fresh)
     .option("--watch", "follow the jobs to their ends")
     .action(pipeline);
 }
@@ -44,21 +49,22 @@ async function submit(kind: string, flags: SubmitFlags): Promise<void> {
   const params = await readJson(flags.params, "--params");
   parse(definition.params, params, `A ${kind} job`, "params");
   const client = createClient();
-  const job = await client.send(kind, params, outputOf(flags));
+  const job = await client.send(kind, params, optionsOf(flags));
   console.log(`${job.id} ${job.state}`);
   if (flags.watch) await follow([{ id: job.id, name: kind }]);
 }
 
-async function pipeline(file: string, { watch }: { watch?: boolean }): Promise<void> {
-  const request = parse(pipelineRequest, await readJson(`@${file}`, "The pipeline"), "The pipeline");
-  const made = await createClient().sendPipeline(request);
+async function pipeline(file: string, { watch, ...flags }: Pick<SubmitFlags, "fresh" | "watch">): Promise<void> {
+  const { steps } = parse(pipelineRequest, await readJson(`@${file}`, "The pipeline"), "The pipeline");
+  const made = await createClient().sendPipeline({ steps: steps.map((step) => ({ ...step, ...flags })) });
   console.log(`pipeline ${made.id}`);
   for (const step of made.steps) console.log(`${step.id} ${step.step} ${step.state}`);
   if (watch) await follow(made.steps.map(({ id, step }) => ({ id, name: step })));
 }
 
-function outputOf({ name, alias }: SubmitFlags): Partial<JobOptions> {
-  return name === undefined ? {} : { output: { name, ...(alias !== undefined && { alias }) } };
+function optionsOf({ name, alias, fresh: again }: SubmitFlags): Partial<JobOptions> {
+  const output = name !== undefined && { output: { name, ...(alias !== undefined && { alias }) } };
+  return { ...output, ...(again && { fresh: again }) };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { AppError, type ArtifactDraft } from "@whittle/contracts";
 import type { ArtifactStore } from "@whittle/store";
+import type { Dataset } from "@whittle/zoo";
 
 /** What a running job may use, and how it tells what it does. */
 export interface JobContext {
@@ -9,8 +10,8 @@ export interface JobContext {
   workDir: string;
   /** Makes a file of `workDir`, as it is now, what the job's next run finds there, on whatever machine. */
   keep(path: string): Promise<void>;
-  /** Folders that hold data sets, looked in before the usual places. */
-  datasetDirs: string[];
+  /** A data set, whole; read once. @throws AppError `unsupported` when this machine does not have it. */
+  dataset(name: string): Promise<Dataset>;
   /** How much is done, 0 to 1, and what is being done now ("epoch 3/5"). */
   progress(fraction: number, stage: string): void;
   log(level: "debug" | "info" | "warn" | "error", message: string): void;

@@ -1,5 +1,5 @@
 import { splitIndices } from "@whittle/engine";
-import { loadDataset, type Dataset, type SampleLimit, type Split } from "@whittle/zoo";
+import { firstSamples, type Dataset, type SampleLimit, type Split } from "@whittle/zoo";
 import { stopIfAborted, type JobContext } from "./context.ts";
 import { refuse, type Artifact } from "./model.ts";
 
@@ -11,7 +11,7 @@ interface DataChoice {
 /** Loads a data set. @throws AppError `unsupported` when this machine does not have it. */
 export async function openDataset(context: JobContext, name: string, { limit }: DataChoice): Promise<Dataset> {
   stopIfAborted(context.signal);
-  const data = await loadDataset(name, { dirs: context.datasetDirs, limit });
+  const data = firstSamples(await context.dataset(name), limit);
   const { train, test } = data;
   context.log("info", `data set ${name}: ${train.count} training and ${test.count} test samples`);
   return data;

@@ -10,6 +10,7 @@ import { lineageTests } from "./lineage-tests.ts";
 import { draftTests, publishTests } from "./publish-tests.ts";
 import { damageTests, readTests } from "./read-tests.ts";
 import { scratchTests } from "./scratch-tests.ts";
+import { stepTests } from "./step-tests.ts";
 
 /** Makes a driver on a new, empty place; `again` makes one more on the same place, as another process would. */
 export type MakeDriver = () => Promise<{ driver: StoreDriver; again: () => StoreDriver }>;
@@ -21,6 +22,7 @@ export function testStore(name: string, makeDriver: MakeDriver): void {
     publishTests(makeDriver);
     draftTests(makeDriver);
     fenceTests(makeDriver);
+    stepTests(makeDriver);
     readTests(makeDriver);
     damageTests(makeDriver);
     aliasTests(makeDriver);
