@@ -13,7 +13,7 @@ const options = { rounds: 1, say: () => {}, record };
 
 afterEach(() => record.mockReset());
 
-it("measures each of its cases through real jobs", async () => {
+it("measures each of its cases through real jobs", { timeout: 180_000 }, async () => {
   const small: Case[] = [
     int8({ name: "int8", model: mlp, drop: 100 }),
     structured({ name: "half", model: mlp, amount: 0.5, epochs: 1 }),

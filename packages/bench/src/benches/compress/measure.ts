@@ -4,7 +4,7 @@ import { toFloat, type Dataset } from "@whittle/zoo";
 import { told, type Check } from "../../bench.ts";
 
 /** Calls of each model at each batch size, for every round asked for. */
-const callsPerRound = 60;
+const callsPerRound = 100;
 
 /** The share of the test samples that an ONNX model gets right, in ONNX Runtime. */
 export async function accuracyOf(model: Uint8Array, { test, preprocessing, inputShape }: Dataset): Promise<number> {
@@ -26,29 +26,32 @@ export function points(before: number, after: number): number {
   return 100 * (before - after);
 }
 
-/** Median milliseconds of a call, of one sample and of 32. */
-export interface Pace {
-  b1: number;
-  b32: number;
+interface Pair {
+  own: Uint8Array;
+  other: Uint8Array;
+  inputShape: number[];
+  rounds: number;
 }
 
-/** Calls the models in turn, on one thread each. */
-export async function paces(
-  models: Record<string, Uint8Array>,
-  inputShape: number[],
-  rounds: number,
-): Promise<(name: string) => Pace> {
-  const named = Object.entries(models).map(([name, model]) => ({ name, model }));
-  const taken = await measureLatency(named, { batches: [1, 32], inputShape, rounds: rounds * callsPerRound });
-  return (name) => ({ b1: taken[name]?.b1.p50 ?? Number.NaN, b32: taken[name]?.b32.p50 ?? Number.NaN });
-}
-
-/** How many times as fast as `other` a model is, at both batch sizes. */
-export function speeds(
+/**
+ * How many times as fast as another a model is, by the medians on one thread, of one sample (`-b1`) and of 32 (`-b32`). The two are called strictly
+ * in turn, a batch size at a time: what ran just before decides what is in the processor's caches, and so it is the same for both.
+ */
+export async function speedUps(
   name: string,
-  own: Pace,
-  other: Pace,
+  { own, other, inputShape, rounds }: Pair,
   check: (name: string, value: number) => Check = told,
-): Check[] {
-  return [check(`${name}-b1`, other.b1 / own.b1), check(`${name}-b32`, other.b32 / own.b32)];
+): Promise<Check[]> {
+  const models = [
+    { name: "own", model: own },
+    { name: "other", model: other },
+  ];
+  const checks: Check[] = [];
+  for (const batch of [1, 32] as const) {
+    const taken = await measureLatency(models, { batches: [batch], inputShape, rounds: rounds * callsPerRound });
+    const medians = ["own", "other"].map((side) => taken[side]?.[`b${batch}`].p50 ?? Number.NaN);
+    const [ownMs = Number.NaN, otherMs = Number.NaN] = medians;
+    checks.push(check(`${name}-b${batch}`, otherMs / ownMs));
+  }
+  return checks;
 }

@@ -7,8 +7,12 @@ Usage: prune.py FOLDER   (model.onnx; x, float32, and y, int32, raw little-endia
 """
 
 import json
+import os
 import pathlib
 import sys
+
+# Threads that wait give the processor away, which a shared machine needs; read when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import onnx
@@ -98,7 +102,7 @@ def main():
         values = layer.weight.detach()
         weights[weight] = (values.T if isinstance(layer, nn.Linear) else values).contiguous().numpy()
         weights[bias] = layer.bias.detach().numpy()
-    del exported.graph.initializer[:]
+    del exported.graph.initializer[:], exported.graph.value_info[:]
     exported.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in weights.items())
     onnx.save(exported, folder / "out.onnx")
 

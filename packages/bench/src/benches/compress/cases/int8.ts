@@ -1,6 +1,6 @@
 import { atLeast, atMost, told, type Check } from "../../../bench.ts";
 import type { Case, Laboratory, ModelSpec } from "../laboratory.ts";
-import { accuracyOf, gzipBytes, paces, points, speeds } from "../measure.ts";
+import { accuracyOf, gzipBytes, points, speedUps } from "../measure.ts";
 
 /** From here on a model is more than its graph, and int8 must show in its size. */
 const largeModel = 1e6;
@@ -31,8 +31,7 @@ export function int8({ name, model, drop, accuracy, long = false }: Int8Case): C
       const data = await laboratory.data(model.dataset);
       const before = await accuracyOf(float.onnx, data);
       const after = await accuracyOf(own.onnx, data);
-      const rivals = await quantizeBeside(laboratory, float.onnx, model.dataset);
-      const pace = await paces({ float: float.onnx, int8: own.onnx, ...rivals }, data.inputShape, laboratory.rounds);
+      const pair = { own: own.onnx, inputShape: data.inputShape, rounds: laboratory.rounds };
       const checks = [
         told(`${path}/float32/accuracy`, before),
         told(`${path}/float32/bytes`, float.onnx.byteLength),
@@ -43,18 +42,20 @@ export function int8({ name, model, drop, accuracy, long = false }: Int8Case): C
         told(`${path}/int8/drop-mcnemar-p`, own.metrics.comparison?.mcNemar.pValue ?? Number.NaN),
         sizeRatio(`${path}/int8/size-ratio`, float.onnx, own.onnx),
         told(`${path}/int8/gzip-ratio`, gzipBytes(float.onnx) / gzipBytes(own.onnx)),
-        ...speeds(`${path}/int8/speed-up`, pace("int8"), pace("float")),
+        ...(await speedUps(`${path}/int8/speed-up`, { ...pair, other: float.onnx })),
       ];
+      const rivals = await quantizeBeside(laboratory, float.onnx, model.dataset);
       for (const [calibrator, rival] of Object.entries(rivals)) {
         const side = `${path}/onnxruntime-${calibrator}`;
         checks.push(
           told(`${side}/drop-points`, points(before, await accuracyOf(rival, data))),
           told(`${side}/size-ratio`, float.onnx.byteLength / rival.byteLength),
-          ...speeds(`${path}/int8/speed-vs-onnxruntime-${calibrator}`, pace("int8"), pace(calibrator), (at, value) =>
-            atLeast(at, value, asFast),
-          ),
         );
       }
+      const [rival] = Object.values(rivals);
+      if (!rival) return checks;
+      const isAsFast = (at: string, value: number): Check => atLeast(at, value, asFast);
+      checks.push(...(await speedUps(`${path}/int8/speed-vs-onnxruntime`, { ...pair, other: rival }, isAsFast)));
       return checks;
     },
   };

@@ -1,6 +1,6 @@
 import { atLeast, atMost, told } from "../../../bench.ts";
 import type { Case, Laboratory, ModelSpec } from "../laboratory.ts";
-import { accuracyOf, gzipBytes, paces, points, speeds } from "../measure.ts";
+import { accuracyOf, gzipBytes, points, speedUps } from "../measure.ts";
 import type { PruneRequest } from "../rivals.ts";
 
 interface PruneCase {
@@ -32,7 +32,7 @@ export function structured({ name, model, amount, epochs: whole }: PruneCase): C
         epochs,
         ...of(model),
       });
-      const pace = await paces({ base: base.onnx, pruned: own.onnx }, data.inputShape, laboratory.rounds);
+      const pair = { own: own.onnx, other: base.onnx, inputShape: data.inputShape, rounds: laboratory.rounds };
       return [
         told(`${path}/whole/accuracy`, before),
         told(`${path}/fine-tuning-epochs`, epochs),
@@ -40,7 +40,7 @@ export function structured({ name, model, amount, epochs: whole }: PruneCase): C
         told(`${path}/drop-mcnemar-p`, own.metrics.comparison?.mcNemar.pValue ?? Number.NaN),
         told(`${path}/macs-ratio`, (base.metrics.macs ?? 0) / (own.metrics.macs ?? 0)),
         told(`${path}/size-ratio`, base.onnx.byteLength / own.onnx.byteLength),
-        ...speeds(`${path}/speed-up`, pace("pruned"), pace("base"), (at, value) => atLeast(at, value, 2.5)),
+        ...(await speedUps(`${path}/speed-up`, pair, (at, value) => atLeast(at, value, 2.5))),
         ...(torch ? [told(`${path}/pytorch/drop-points`, points(before, await accuracyOf(torch, data)))] : []),
         ...(torch ? [told(`${path}/pytorch/size-ratio`, base.onnx.byteLength / torch.byteLength)] : []),
       ];
