@@ -55,6 +55,8 @@ export const metrics = z.object({
   macs: z.int().nonnegative().optional(),
   /** Share of the weights (biases left out) that are exactly zero. */
   sparsity: z.number().min(0).max(1).optional(),
+  /** The most different values that the weights of a layer have, where they were clustered. */
+  clusters: z.int().positive().optional(),
   /** How the outputs differ from those of the model that this one was made from, on the same test samples. */
   fidelity: z
     .object({

@@ -1,6 +1,7 @@
 // Written by `npm run generate` from the folders beside it. Edit those.
 
 export const runners = {
+  cluster: () => import("../cluster/run.ts"),
   distill: () => import("../distill/run.ts"),
   evaluate: () => import("../evaluate/run.ts"),
   prune: () => import("../prune/run.ts"),

@@ -1,0 +1,74 @@
+import type { TrainingSettings } from "@whittle/contracts";
+import { assignWeights, modelWeights, type tf } from "@whittle/engine";
+import type { JobContext, JobOutcome } from "../shared/context.ts";
+import { openDatasetOf } from "../shared/data.ts";
+import { exportTrainable, measured } from "../shared/draft.ts";
+import { checkFits, openArtifact, openTrainable, refuse } from "../shared/model.ts";
+import { trainingSamples, trainModel, type TrainingSamples } from "../shared/training.ts";
+import { startEngine } from "../shared/zoo-model.ts";
+import type { ClusterParams } from "./contract.ts";
+import { averaged, shareWeights, trainShared, type Sharing } from "./shared-weights.ts";
+
+/** Gives the weights of each layer a few values to share, trains these on where asked to, and measures the model. */
+export async function run(params: ClusterParams, context: JobContext): Promise<JobOutcome> {
+  context.progress(0, "loading data");
+  const backend = await startEngine(context);
+  const base = await openArtifact(context, "model", params.model);
+  const data = await openDatasetOf(context, base, params);
+  checkFits(base, data);
+  const model = await openTrainable(context, base);
+  try {
+    const { config } = base.manifest;
+    const { fineTune } = params;
+    const sharings = cluster(context, model, params.clusters);
+    const samples = fineTune && trainingSamples(data, config.preprocessing, fineTune.validationSplit);
+    const trainingSeconds = samples && (await train(context, model, { samples, sharings, settings: fineTune }));
+    const exported = await exportTrainable(context, model, config);
+    const job = { kind: "cluster", params };
+    const parents = [{ role: "base" as const, digest: base.digest }];
+    const metrics = { clusters: mostValues(model, sharings) };
+    return await measured(context, { config, job, data, parents, ...exported, backend, trainingSeconds, metrics });
+  } finally {
+    model.dispose();
+  }
+}
+
+function cluster(context: JobContext, model: tf.LayersModel, clusters: number): Map<string, Sharing> {
+  context.progress(0.05, "finding clusters");
+  const { weights, sharings } = shareWeights(modelWeights(model), clusters);
+  if (sharings.size === 0) refuse("model", "it has no layer with a kernel whose weights could share values");
+  assignWeights(model, weights);
+  for (const name of sharings.keys()) {
+    const { data = new Float32Array() } = weights[name] ?? {};
+    context.log("info", `${name}: ${data.length} weights have ${new Set(data).size} different values`);
+  }
+  return sharings;
+}
+
+interface Training {
+  samples: TrainingSamples;
+  settings: TrainingSettings;
+  sharings: ReadonlyMap<string, Sharing>;
+}
+
+/** @returns the seconds that it took. */
+async function train(
+  context: JobContext,
+  model: tf.LayersModel,
+  { samples, settings, sharings }: Training,
+): Promise<number> {
+  const { reparametrize, dispose } = trainShared(sharings);
+  try {
+    const { seconds } = await trainModel(context, model, samples, settings, { reparametrize });
+    assignWeights(model, averaged(modelWeights(model), sharings));
+    return seconds;
+  } finally {
+    dispose();
+  }
+}
+
+/** The most different values that the weights of a layer have. */
+function mostValues(model: tf.LayersModel, sharings: ReadonlyMap<string, Sharing>): number {
+  const weights = modelWeights(model);
+  return Math.max(...[...sharings.keys()].map((name) => new Set(weights[name]?.data).size));
+}
