@@ -47,6 +47,17 @@ export const metrics = z.object({
   loss: z.number().optional(),
   perClass: z.array(classCount).optional(),
   comparison: comparison.optional(),
+  /** How the same student answers the same test samples after training with the same seed and settings, but without a teacher. */
+  control: z
+    .object({
+      accuracy: proportion,
+      mcNemar: z.object({
+        onlyControl: z.int().nonnegative(),
+        onlyThis: z.int().nonnegative(),
+        pValue: z.number().min(0).max(1),
+      }),
+    })
+    .optional(),
   /** Size of the file that is served, as it is and gzipped (level 9), in bytes. */
   bytes: z.int().positive().optional(),
   gzipBytes: z.int().positive().optional(),

@@ -51,6 +51,10 @@ const params = z
     hints: z.array(hint).max(16).default([]).meta({
       description: "Layers of the student that learn from layers of the (first) teacher, besides its answers.",
     }),
+    control: z.boolean().default(false).meta({
+      description:
+        "Also train the same student without a teacher, by the same seed and settings, and report how it compares: what distillation gains.",
+    }),
     ...trainingSettings.shape,
   })
   .superRefine(({ teacher, teachers, family, familyParams }, context) => {

@@ -113,6 +113,41 @@ describe("distilling", () => {
     expect(resumed.artifact?.digest).toBe(whole.artifact?.digest);
   });
 
+  it("is held against the same student without a teacher where that is asked for", async () => {
+    const alone = await bench.run("train", { ...training, familyParams: { hidden: [8] }, dataset: "tiny" });
+    const series: string[] = [];
+    const emit = (event: NewJobEvent) =>
+      void (event.type === "metrics" && series.push(`${event.series} ${event.step}`));
+    const { metrics } = await bench.run("distill", { ...params, control: true }, { id: "held", emit });
+    const { accuracy, control } = await metricsOf("held");
+    expect(control?.accuracy).toEqual(alone.metrics["accuracy"]);
+    const { onlyControl = 0, onlyThis = 0 } = control?.mcNemar ?? {};
+    expect(onlyThis - onlyControl).toBe(Math.round(128 * ((accuracy?.value ?? 0) - (control?.accuracy.value ?? 0))));
+    expect(metrics["control"]).toEqual(control);
+    expect(series).toEqual(["epoch 1", "epoch 2", "epoch 3", "control 1", "control 2", "control 3"]);
+    const { artifact } = await bench.run("distill", params);
+    expect((await bench.store.manifest(artifact?.digest ?? "")).metrics.accuracy).toEqual(accuracy);
+  });
+
+  it("goes on with the control from where it was stopped, and does not train the student again", async () => {
+    const held = { ...params, control: true };
+    const whole = await bench.run("distill", held);
+    const controller = new AbortController();
+    const stages: string[] = [];
+    const emit = (event: NewJobEvent) => {
+      if (event.type === "progress") stages.push(event.stage);
+      if (stages.at(-1) === "control: epoch 2/3") controller.abort();
+    };
+    const stopped = bench.run("distill", held, { id: "half", emit, signal: controller.signal });
+    await expect(stopped).rejects.toMatchObject({ code: "cancelled" });
+    const series: string[] = [];
+    const note = (event: NewJobEvent) =>
+      void (event.type === "metrics" && series.push(`${event.series} ${event.step}`));
+    const resumed = await bench.run("distill", held, { id: "half", emit: note });
+    expect(series).toEqual(["control 2", "control 3"]);
+    expect(resumed.artifact?.digest).toBe(whole.artifact?.digest);
+  });
+
   it.each([
     ["no teacher", { teacher: undefined }, "teacher", "name a model"],
     ["one and several", { teachers: [{ model: "tiny-base" }] }, "teachers", "only one of the two"],

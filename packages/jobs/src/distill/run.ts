@@ -8,6 +8,7 @@ import { checkFits } from "../shared/model.ts";
 import { trainingTensors, trainModel } from "../shared/training.ts";
 import { buildClassifier, classifierConfig, startEngine } from "../shared/zoo-model.ts";
 import type { DistillParams } from "./contract.ts";
+import { compareWithControl, halfOf } from "./control.ts";
 import { prepareLesson, type Lesson } from "./lesson.ts";
 import { openTeachers, type Teacher } from "./teachers.ts";
 
@@ -28,11 +29,15 @@ export async function run(params: DistillParams, context: JobContext): Promise<J
     student = buildClassifier(architecture, data, params.seed);
     context.progress(0.05, "asking the teacher");
     lesson = await prepareLesson({ context, params, teachers, x: tensors.x }, student);
-    const { seconds: trainingSeconds } = await trainModel(context, student, tensors, params, lesson.extras);
+    const told = params.control ? halfOf(context, "student") : context;
+    const { seconds: trainingSeconds } = await trainModel(told, student, tensors, params, lesson.extras);
     const exported = await exportTrainable(student, config);
     const job = { kind: "distill", params };
     const parents = teachers.map(({ digest }) => ({ role: "teacher" as const, digest }));
-    return await measured(context, { config, job, data, parents, ...exported, backend, trainingSeconds });
+    const product = { config, job, data, parents, ...exported, backend, trainingSeconds };
+    if (!params.control) return await measured(context, product);
+    const control = await compareWithControl({ context, params, architecture, config, data, tensors }, exported.onnx);
+    return await measured(context, { ...product, metrics: { control } });
   } finally {
     lesson?.dispose();
     tensors.dispose();

@@ -60,11 +60,12 @@ function row<T>(name: string, own: T | undefined, other: T | undefined, show: (v
 }
 
 function measuredHow({ record, manifest }: Published): string {
-  const { accuracy, comparison, fidelity } = manifest.metrics;
+  const { accuracy, comparison, control, fidelity } = manifest.metrics;
   const { cpu } = record.measurements;
   const lines = [
     accuracy && `Accuracy on ${accuracy.n} test samples of ${manifest.data?.name}, with its 95% interval (Wilson).`,
     comparison && describePair(comparison),
+    control && describeControl(control),
     fidelity &&
       `The outputs differ by ${fidelity.meanDifference.toPrecision(3)} on average and ${fidelity.maxDifference.toPrecision(3)} at most; ${percent(fidelity.agreement.value)} of the predictions are the same.`,
     cpu &&
@@ -76,6 +77,13 @@ function measuredHow({ record, manifest }: Published): string {
 function describePair({ mcNemar: { onlyParent, onlyThis, pValue } }: Comparison): string {
   const difference = pValue < 0.05 ? "is no chance" : "may be chance";
   return `Only the other model is right on ${onlyParent} samples, only this one on ${onlyThis}: the difference ${difference} (McNemar's exact test, p = ${pValue.toPrecision(2)}).`;
+}
+
+function describeControl({
+  accuracy,
+  mcNemar: { onlyControl, onlyThis, pValue },
+}: NonNullable<Metrics["control"]>): string {
+  return `Trained without a teacher, by the same seed and settings, it has an accuracy of ${describeProportion(accuracy)}: only then it is right on ${onlyControl} samples, only with the teacher on ${onlyThis} (p = ${pValue.toPrecision(2)}).`;
 }
 
 /** Instruction sets that decide how fast integers are. */

@@ -50,6 +50,10 @@ const manifest: Manifest = {
       ],
       mcNemar: { onlyParent: 3, onlyThis: 2, pValue: 1 },
     },
+    control: {
+      accuracy: { value: 0.6, interval: [0.5, 0.7], n: 10 },
+      mcNemar: { onlyControl: 1, onlyThis: 3, pValue: 0.625 },
+    },
   },
   job: { kind: "quantize", params: { bits: 8 } },
   data: { name: "tiny", digest: digest("c") },
@@ -70,6 +74,8 @@ describe("the report of a version", () => {
     expect(text).toContain("| Size gzipped | 1.0 KB | 4.0 KB |");
     expect(text).toContain("| Latency, batch 32, p50 / p95 | 3.000 / 6.000 ms | 2.000 / 4.000 ms |");
     expect(text).toContain("may be chance (McNemar's exact test, p = 1.0)");
+    expect(text).toContain("without a teacher, by the same seed and settings, it has an accuracy of 60.00% (50.00% to");
+    expect(text).toContain("right on 1 samples, only with the teacher on 3 (p = 0.63)");
     expect(text).toContain("on A CPU (2 threads; avx2, avx512_vnni)");
   });
 
