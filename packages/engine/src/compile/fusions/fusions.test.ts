@@ -115,6 +115,23 @@ describe.each([
   });
 });
 
+it("leaves a bias before batch normalization without a gradient but for rounding, as eagerly", () => {
+  const [x, bias, mix] = [1, 2, 3].map((seed) => tf.randomNormal(seed === 2 ? [4] : [16, 4], 0, 1, "float32", seed));
+  if (!x || !bias || !mix) throw new Error("no numbers");
+  const layer = layers.batchNormalization();
+  layer.build([null, 4]);
+  const output = (by: tf.Tensor) => {
+    const normalized = layer.apply(tf.add(x, by), { training: true });
+    return normalized instanceof tf.Tensor ? tf.sum(tf.mul(normalized, mix)) : tf.scalar(NaN);
+  };
+  const gradient = (of: (by: tf.Tensor) => tf.Tensor) => tf.grad(of)(bias);
+  const largest = (of: tf.Tensor) => Number(tf.max(tf.abs(of)).dataSync()[0]);
+  const compiled = compile(() => [gradient(output), gradient((by) => tf.sum(tf.mul(tf.add(x, by), mix)))] as const);
+  const [fusedGradient, without] = compiled();
+  expect(largest(without)).toBeGreaterThan(1);
+  expect(Math.max(largest(fusedGradient), largest(gradient(output)))).toBeLessThan(2e-5);
+});
+
 describe("batch normalization that is no single operation", () => {
   it.each([
     { name: "where its axis isn't the last one", axis: 1, training: true },
