@@ -18,7 +18,7 @@ export const mnistStudent: ModelSpec = {
   dataset: "mnist",
   family: "mlp",
   familyParams: { hidden: [800, 800] },
-  epochs: 20,
+  epochs: 40,
   schedule: cosine,
   validationSplit: 0,
 };
