@@ -4,7 +4,7 @@ import { keys } from "./keys.ts";
 import { seal, unseal } from "./sealed.ts";
 
 /**
- * What a running job keeps for whoever continues it on another host: `scratch/<jobId>/<name>`, each sealed by its
+ * What a running job keeps for whoever continues it on another host, or for jobs that would compute the same: `scratch/<jobId>/<name>`, each sealed by its
  * SHA-256. A name is written once, so checkpoints are numbered. Garbage collection removes what a job left there and nobody cleared.
  */
 export class Scratch {

@@ -113,6 +113,26 @@ describe("distilling", () => {
     expect(resumed.artifact?.digest).toBe(whole.artifact?.digest);
   });
 
+  it("asks a teacher once for all jobs, and again where what it answered is damaged", async () => {
+    const logs: string[] = [];
+    const emit = (event: NewJobEvent) => void (event.type === "log" && logs.push(event.message));
+    const known = () => logs.splice(0).filter((message) => message.startsWith("the teacher"));
+    const asked = { ...params, limit: { train: 100 } };
+    const run = async (more = {}) => (await bench.run("distill", { ...asked, ...more }, { emit })).artifact?.digest;
+    const before = new Set(await bench.driver.list("scratch/"));
+    const first = await run();
+    expect(known()).toEqual([]);
+    const [key = ""] = (await bench.driver.list("scratch/")).filter((each) => !before.has(each));
+    expect(await run({ temperature: 2 })).not.toBe(first);
+    expect(known()).toEqual(["the teacher's answers are known from an earlier job"]);
+    await bench.driver.remove(key);
+    await bench.driver.create(key, new Uint8Array(100));
+    expect(await run()).toBe(first);
+    expect(known()).toEqual([expect.stringContaining("asked again: scratch/answers-")]);
+    expect(await run()).toBe(first);
+    expect(known()).toEqual(["the teacher's answers are known from an earlier job"]);
+  });
+
   it("is held against the same student without a teacher where that is asked for", async () => {
     const alone = await bench.run("train", { ...training, familyParams: { hidden: [8] }, dataset: "tiny" });
     const series: string[] = [];

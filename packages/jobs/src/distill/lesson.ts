@@ -1,8 +1,10 @@
-import { predict, tf, type Batch, type LossFunction } from "@whittle/engine";
+import { tf, type Batch, type LossFunction } from "@whittle/engine";
+import type { Dataset } from "@whittle/zoo";
 import { stopIfAborted, type JobContext } from "../shared/context.ts";
 import { averagedLogits, distillationLoss } from "../shared/distillation.ts";
 import { openTrainable } from "../shared/model.ts";
 import type { TrainingExtras } from "../shared/training.ts";
+import { answersOf } from "./answers.ts";
 import type { DistillParams } from "./contract.ts";
 import { tieHints } from "./hints.ts";
 import type { Teacher } from "./teachers.ts";
@@ -12,6 +14,7 @@ export interface LessonPlan {
   context: JobContext;
   params: DistillParams;
   teachers: [Teacher, ...Teacher[]];
+  data: Dataset;
   /** All training samples, [n, ...]. */
   x: tf.Tensor;
 }
@@ -56,14 +59,13 @@ export async function prepareLesson(plan: LessonPlan, student: tf.LayersModel): 
 }
 
 /** The teachers' averaged logits for each training sample, [n, classes]. */
-async function askOnce({ context, params, teachers, x }: LessonPlan): Promise<tf.Tensor> {
+async function askOnce(plan: LessonPlan): Promise<tf.Tensor> {
+  const { context, params, teachers } = plan;
   const answers: { logits: tf.Tensor; weight: number }[] = [];
   try {
     for (const teacher of teachers) {
       stopIfAborted(context.signal);
-      const model = await openTrainable(context, teacher);
-      answers.push({ logits: predict(model, x), weight: teacher.weight });
-      model.dispose();
+      answers.push({ logits: await answersOf(plan, teacher), weight: teacher.weight });
     }
     return averagedLogits(answers, params.temperature);
   } finally {

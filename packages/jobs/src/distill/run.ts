@@ -28,7 +28,7 @@ export async function run(params: DistillParams, context: JobContext): Promise<J
   try {
     student = buildClassifier(architecture, data, params.seed);
     context.progress(0.05, "asking the teacher");
-    lesson = await prepareLesson({ context, params, teachers, x: tensors.x }, student);
+    lesson = await prepareLesson({ context, params, teachers, data, x: tensors.x }, student);
     const told = params.control ? halfOf(context, "student") : context;
     const { seconds: trainingSeconds } = await trainModel(told, student, tensors, params, lesson.extras);
     const exported = await exportTrainable(student, config);
