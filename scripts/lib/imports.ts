@@ -43,7 +43,7 @@ const rules: Rule[] = [
   },
   {
     what: /^@whittle\/queue/,
-    onlyFrom: /^apps\/(api|worker|cli)\/|^packages\/bench\//,
+    onlyFrom: /^apps\/(api|worker|cli)\/|^packages\/(bench|chaos)\//,
     why: "serve and the packages know nothing of the queue",
   },
   {
@@ -53,7 +53,7 @@ const rules: Rule[] = [
   },
   {
     what: /^@whittle\/sdk$/,
-    onlyFrom: /^apps\/cli\/|^packages\/bench\//,
+    onlyFrom: /^apps\/cli\/|^packages\/(bench|chaos)\//,
     why: "the SDK is for clients of the API",
   },
 ];

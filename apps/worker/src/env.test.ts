@@ -23,6 +23,12 @@ describe("the worker's configuration", () => {
     expect(readConfig([], { WHITTLE_THREADS: "3" }).threads).toBe(3);
   });
 
+  it("looks for lapsed claims of other workers twice in the time that one holds", () => {
+    const lease = { WHITTLE_LEASE_SECONDS: "3" };
+    expect(readConfig([], lease)).toMatchObject({ lockDurationMs: 3000, stalledIntervalMs: 1500 });
+    expect(() => readConfig([], { WHITTLE_LEASE_SECONDS: "0" })).toThrow(/WHITTLE_LEASE_SECONDS/);
+  });
+
   it("keeps ended jobs as long as it is told", () => {
     const { retention } = readConfig([], { WHITTLE_KEEP_FAILED: "7d:20" });
     expect(retention.failed).toEqual({ ageMs: 7 * 86_400_000, count: 20 });

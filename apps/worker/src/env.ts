@@ -40,6 +40,7 @@ const schema = z
     WHITTLE_JOB_MEMORY_BYTES: z.coerce.number().int().min(1).optional(),
     WHITTLE_SILENT_SECONDS: z.coerce.number().min(15).default(120),
     WHITTLE_STALL_SECONDS: z.coerce.number().min(1).default(3600),
+    WHITTLE_LEASE_SECONDS: z.coerce.number().min(1).default(10),
     WHITTLE_QUARANTINE_AFTER: z.coerce.number().int().min(1).default(5),
     WHITTLE_KEEP_COMPLETED: kept.prefault("30d:100000"),
     WHITTLE_KEEP_FAILED: kept.prefault("90d:100000"),
@@ -72,6 +73,9 @@ const schema = z
       failed: env.WHITTLE_KEEP_FAILED,
       cancelled: env.WHITTLE_KEEP_CANCELLED,
     },
+    /** How long a claim on a job holds without being renewed; lapsed ones of others are looked for twice as often. */
+    lockDurationMs: env.WHITTLE_LEASE_SECONDS * 1000,
+    stalledIntervalMs: env.WHITTLE_LEASE_SECONDS * 500,
     quarantineAfter: env.WHITTLE_QUARANTINE_AFTER,
     logLevel: env.WHITTLE_LOG_LEVEL,
   }));

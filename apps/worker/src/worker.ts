@@ -37,6 +37,8 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
     prefix: config.prefix,
     kinds: config.kinds,
     concurrency: config.concurrency,
+    lockDurationMs: config.lockDurationMs,
+    stalledIntervalMs: config.stalledIntervalMs,
     quarantineAfter: config.quarantineAfter,
     retention: config.retention,
     clear: (job) => store.scratch(job).clear(),
