@@ -122,7 +122,7 @@ describe("distilling", () => {
     const before = new Set(await bench.driver.list("scratch/"));
     const first = await run();
     expect(known()).toEqual([]);
-    const [key = ""] = (await bench.driver.list("scratch/")).filter((each) => !before.has(each));
+    const key = (await bench.driver.list("scratch/")).find((each) => !before.has(each)) ?? "";
     expect(await run({ temperature: 2 })).not.toBe(first);
     expect(known()).toEqual(["the teacher's answers are known from an earlier job"]);
     await bench.driver.remove(key);
