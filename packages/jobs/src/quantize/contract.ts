@@ -1,6 +1,7 @@
 import { defineJob, modelReference } from "@whittle/contracts";
 import { z } from "zod";
 import { datasetOfModel, limit } from "../shared/parameters.ts";
+import { awareTraining } from "./aware/contract.ts";
 
 const calibration = z.strictObject({
   samples: z.int().min(1).max(100_000).default(512).meta({
@@ -19,11 +20,11 @@ const calibration = z.strictObject({
 const fields = z.strictObject({
   model: modelReference.meta({ description: "The model to quantize; one that is not quantized yet." }),
   method: z
-    .enum(["static", "dynamic", "weights", "float16"])
+    .enum(["static", "aware", "dynamic", "weights", "float16"])
     .default("static")
     .meta({
       description:
-        "static: integer arithmetic with ranges found beforehand; dynamic: the same for dense layers alone, with ranges found at every call; " +
+        "static: integer arithmetic with ranges found beforehand; aware: the same after training on with everything rounded as it will be; dynamic: the same for dense layers alone, with ranges found at every call; " +
         "weights: only the file holds integers; float16: the file holds half precision.",
     }),
   bits: z
@@ -78,11 +79,14 @@ const fields = z.strictObject({
         "with VNNI, or ARM.",
     }),
   calibration: calibration.prefault({}).meta({ description: "How the ranges of the activations are found." }),
+  training: awareTraining.optional().meta({ description: "How to train, with method aware." }),
   dataset: datasetOfModel,
   limit,
 });
 
 type Fields = z.output<typeof fields>;
+
+const leftOut = new Set<unknown>([undefined, false, "nearest"]);
 
 /** Settings that don't go together: at which field, why, and when. */
 const conflicts: { path: string[]; error: string; when: (fields: Fields) => boolean }[] = [
@@ -118,6 +122,26 @@ const conflicts: { path: string[]; error: string; when: (fields: Fields) => bool
     error: "auto needs method static: the others have no ranges to choose",
     when: ({ calibration: { method: calibrator }, method }) => calibrator === "auto" && method !== "static",
   },
+  {
+    path: ["training"],
+    error: "must be left out, or method must be aware",
+    when: ({ training, method }) => training !== undefined && method !== "aware",
+  },
+  {
+    path: ["bits"],
+    error: "must be 2 to 8 with method aware, which learns for a number of bits that is known",
+    when: ({ bits, method }) => method === "aware" && (bits === "auto" || bits === 1),
+  },
+  {
+    path: ["scheme"],
+    error: "must be symmetric with method aware",
+    when: ({ scheme, method }) => method === "aware" && scheme !== "symmetric",
+  },
+  ...(["rounding", "biasCorrection", "equalize", "tolerance"] as const).map((field) => ({
+    path: [field],
+    error: "must be left out with method aware: training does what it is for",
+    when: (all: Fields) => all.method === "aware" && !leftOut.has(all[field]),
+  })),
 ];
 
 const params = fields.superRefine((value, context) => {

@@ -24,7 +24,7 @@ export function describeQuantization(
     rounding,
     biasCorrection,
     equalized: equalize,
-    ...(method === "static" && { calibrator }),
+    ...((method === "static" || method === "aware") && { calibrator }),
   };
 }
 

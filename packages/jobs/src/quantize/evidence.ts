@@ -15,6 +15,8 @@ export interface Evidence {
   heldOutSamples: number;
   /** Of the float model. */
   float: Verdict;
+  /** Of the model quantized without training, where it is trained for it. */
+  untrained?: Verdict;
   tolerance?: number;
   calibrators?: { trials: Trial<string>[]; chosen: string };
   bits?: { trials: Trial<number>[]; chosen: number };

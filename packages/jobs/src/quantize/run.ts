@@ -1,6 +1,6 @@
 import { AppError } from "@whittle/contracts";
 import { permutation } from "@whittle/engine";
-import { analyse, Quantizer, type QuantizerOptions } from "@whittle/onnx";
+import { analyse, Quantizer, type QuantizedModel, type QuantizerOptions } from "@whittle/onnx";
 import { toFloat, type Dataset, type Split } from "@whittle/zoo";
 import { stopIfAborted, type JobContext, type JobOutcome } from "../shared/context.ts";
 import { openDatasetOf, pick } from "../shared/data.ts";
@@ -8,6 +8,8 @@ import { measured, onnxFile } from "../shared/draft.ts";
 import { checkFits, isQuantized, openArtifact, refuse, type Artifact } from "../shared/model.ts";
 import { startEngine } from "../shared/zoo-model.ts";
 import { adaRound } from "./adaround.ts";
+import { awareTraining } from "./aware/contract.ts";
+import { quantizeAware } from "./aware/run.ts";
 import type { QuantizeParams } from "./contract.ts";
 import { evidenceFiles, type Evidence } from "./evidence.ts";
 import { describeQuantization, logLayers } from "./describe.ts";
@@ -23,16 +25,16 @@ export async function run(params: QuantizeParams, context: JobContext): Promise<
   const base = await openArtifact(context, "model", params.model);
   if (isQuantized(base.manifest)) refuse("model", alreadyQuantized(base));
   if (params.rounding === "adaround") await startEngine(context);
+  const backend = params.method === "aware" ? await startEngine(context) : undefined;
   const data = await openDatasetOf(context, base, params);
   checkFits(base, data);
   const { config: from } = base.manifest;
   const float = await context.store.readFile(base.manifest, "onnx");
   context.progress(0.1, "calibrating");
   stopIfAborted(context.signal);
-  const drawn = drawSamples(data.train, params);
-  const calibration = { inputs: toFloat(drawn.calibration, from.preprocessing), shape: data.inputShape };
-  const quantizer = new Quantizer(float, calibration, params);
-  const { quantized, evidence, options } = await quantize(params, { context, quantizer, base, float, data, drawn });
+  const subject = { context, base, float, data };
+  const made = params.method === "aware" ? await quantizeTrained(params, subject) : await quantize(params, subject);
+  const { quantizer, quantized, evidence, options, trainingSeconds } = made;
   checkZerosKept(float, quantized.model);
   const quantization = describeQuantization(params, options, quantizer, quantized);
   const config = { ...from, compression: { ...from.compression, quantization } };
@@ -42,25 +44,45 @@ export async function run(params: QuantizeParams, context: JobContext): Promise<
     files: [onnxFile(quantized.model), ...(evidence ? evidenceFiles(evidence) : [])],
   };
   const metrics = { fidelity: await fidelityOf(context, float, quantized.model, from, data) };
-  return measured(context, { config, job: { kind: "quantize", params }, data, parents, ...files, metrics });
+  const job = { kind: "quantize", params };
+  return measured(context, { config, job, data, parents, ...files, backend, trainingSeconds, metrics });
 }
 
 interface Subject {
   context: JobContext;
-  quantizer: Quantizer;
   base: Artifact;
   float: Uint8Array;
   data: Dataset;
-  drawn: Samples;
+}
+
+interface Made {
+  quantizer: Quantizer;
+  quantized: QuantizedModel;
+  options: QuantizerOptions;
+  evidence?: Evidence | undefined;
+  trainingSeconds?: number;
+}
+
+async function quantizeTrained(params: QuantizeParams, { context, base, data }: Subject): Promise<Made> {
+  const options = fixedOptions(params, context);
+  const settings = params.training ?? awareTraining.parse({});
+  const { samples } = params.calibration;
+  const made = await quantizeAware({ context, base, data, settings, options, samples });
+  logLayers(context, made.quantized, params);
+  return { ...made, options };
 }
 
 /** Quantizes as the parameters say, after a search where they leave something open. */
-async function quantize(params: QuantizeParams, { context, quantizer, base, float, data, drawn }: Subject) {
+async function quantize(params: QuantizeParams, { context, base, float, data }: Subject): Promise<Made> {
+  const drawn = drawSamples(data.train, params);
+  const { preprocessing } = base.manifest.config;
+  const calibration = { inputs: toFloat(drawn.calibration, preprocessing), shape: data.inputShape };
+  const quantizer = new Quantizer(float, calibration, params);
   const fixed = fixedOptions(params, context);
   if (!needsSearch(params)) {
     const quantized = await quantizer.quantize(fixed);
     logLayers(context, quantized, params);
-    return { quantized, options: fixed };
+    return { quantizer, quantized, options: fixed };
   }
   if (drawn.heldOut.count === 0) {
     const message = `takes all ${data.train.count} training samples and leaves none to judge by; use fewer`;
@@ -71,7 +93,7 @@ async function quantize(params: QuantizeParams, { context, quantizer, base, floa
   const quantized = await quantizer.quantize(options);
   logLayers(context, quantized, params);
   const complete: Evidence = { ...evidence, quantized: await judge.judge(quantized.model) };
-  return { quantized, options, evidence: complete };
+  return { quantizer, quantized, options, evidence: complete };
 }
 
 function fixedOptions(params: QuantizeParams, context: JobContext): QuantizerOptions {
@@ -80,7 +102,7 @@ function fixedOptions(params: QuantizeParams, context: JobContext): QuantizerOpt
     round: (problem: Parameters<typeof adaRound>[0]) => adaRound(problem, context.signal),
   };
   return {
-    method,
+    method: method === "aware" ? "static" : method,
     bits: bits === "auto" ? 8 : bits,
     granularity,
     blockSize,

@@ -1,0 +1,25 @@
+import { trainingSettings } from "@whittle/contracts";
+import { z } from "zod";
+
+// Without averages of the weights: those of integers are none.
+const { ema: _averages, ...settings } = trainingSettings.shape;
+
+/** Settings of a quantization-aware training. Zod only: the API and the CLI load this. */
+export const awareTraining = z.strictObject({
+  quantizer: z
+    .enum(["ste", "lsq"], { error: "quantizer must be ste or lsq" })
+    .default("lsq")
+    .meta({
+      description:
+        "ste: the weights learn to live with the steps (scales) that quantizing without training takes; lsq: the steps are learned too " +
+        "(Esser et al., arXiv 1902.08153).",
+    }),
+  recovery: z.enum(["labels", "distill"], { error: "recovery must be labels or distill" }).default("labels").meta({
+    description: "What training learns from: the labels, or those and the answers of the model before quantizing.",
+  }),
+  ...settings,
+  epochs: settings.epochs.default(3),
+  optimizer: settings.optimizer.prefault({ type: "adam", learningRate: 0.0005 }),
+});
+
+export type AwareTraining = z.output<typeof awareTraining>;
