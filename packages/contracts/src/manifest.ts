@@ -96,8 +96,8 @@ export const measurements = z.object({
   trainingSeconds: z.number().nonnegative().optional(),
 });
 
-/** What a file of an artifact is for. `tfjs` is model.json, `weights` its binary, `onnx` what is served. */
-export const fileRole = z.enum(["tfjs", "weights", "onnx", "report"]);
+/** What a file of an artifact is for. `tfjs` is model.json, `weights` its binary, `onnx` what is served, `saved-model` TensorFlow's format. */
+export const fileRole = z.enum(["tfjs", "weights", "onnx", "saved-model", "report"]);
 
 export const artifactFile = z.object({
   path: z.string().regex(/^[\w][\w.-]*$/),

@@ -1,5 +1,6 @@
 import { familyName } from "./catalog.ts";
-import { testFamiliesOnWasm, testModelFamily } from "./testing.ts";
+import { testFamiliesInTfjs, testFamiliesOnWasm, testModelFamily } from "./testing.ts";
 
 for (const name of familyName.options) testModelFamily(name);
 testFamiliesOnWasm();
+testFamiliesInTfjs({ transformer: "LearnedPositions" });

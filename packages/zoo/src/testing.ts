@@ -1,9 +1,23 @@
 /** What every model family and every data set of the zoo must hold to. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { fit, initEngine, loadModel, modelWeights, predict, saveModel, tf } from "@whittle/engine";
+import type { Signature } from "@whittle/contracts";
+import {
+  fit,
+  initEngine,
+  loadModel,
+  modelWeights,
+  nativeBinding,
+  predict,
+  saveModel,
+  saveSavedModel,
+  tf,
+} from "@whittle/engine";
 import { beforeAll, describe, expect, it } from "vitest";
 import { datasets, families, familyName, type DatasetName, type FamilyName } from "./catalog.ts";
 import type { Dataset } from "./dataset.ts";
@@ -62,12 +76,28 @@ export function testModelFamily(name: FamilyName): void {
 
     it("predicts the same when saved and loaded", async () => {
       const model = build();
-      model.setWeights(
-        model.getWeights().map((weight, at) => tf.randomUniform(weight.shape, 0.1, 1, "float32", at + 1)),
-      );
+      setWeights(model);
       const loaded = await loadModel(await saveModel(model));
       const { x } = patterns(shape, classes, 5);
       expect([...predict(loaded, x).dataSync()]).toEqual([...predict(model, x).dataSync()]);
+    });
+
+    it("answers the same as a SavedModel, for any number of samples", async ({ skip }) => {
+      skip(nativeBinding() === undefined, "needs TensorFlow");
+      const model = build();
+      setWeights(model);
+      const folder = await mkdtemp(join(tmpdir(), "whittle-saved-"));
+      await writeFile(join(folder, "saved_model.pb"), saveSavedModel(model, signatureOf(shape)));
+      const loaded = await (await import("@tensorflow/tfjs-node-gpu")).node.loadSavedModel(folder);
+      for (const samples of [1, 3, 32]) {
+        const { x } = patterns(shape, classes, samples);
+        const [expected, given] = [predict(model, x), loaded.predict(x)];
+        if (!(given instanceof tf.Tensor)) throw new Error("it has other outputs than logits");
+        expect(given.shape).toEqual([samples, classes]);
+        expect(distance(given, expected)).toBeLessThan(1e-5);
+      }
+      loaded.dispose();
+      await rm(folder, { recursive: true });
     });
 
     it("names its parameters' mistakes", () => {
@@ -76,6 +106,25 @@ export function testModelFamily(name: FamilyName): void {
       expect(() => buildModel(name, wrong, shape)).toThrow(expect.objectContaining(problem));
     });
   });
+}
+
+/** Numbers that no weight begins with, the same in every process. */
+function setWeights(model: tf.LayersModel): void {
+  model.setWeights(model.getWeights().map((weight, at) => tf.randomUniform(weight.shape, 0.1, 1, "float32", at + 1)));
+}
+
+function signatureOf({ inputShape }: { inputShape: number[] }): Signature {
+  return {
+    inputs: [{ name: "input", datatype: "FP32", shape: [-1, ...inputShape] }],
+    outputs: [{ name: "logits", datatype: "FP32", shape: [-1, classes] }],
+  };
+}
+
+/** The largest difference of two tensors, relative to the largest number of the second. */
+function distance(tensor: tf.Tensor, other: tf.Tensor): number {
+  return tf.tidy(
+    () => tf.div(tf.max(tf.abs(tf.sub(tensor, other))), tf.max(tf.abs(other))).dataSync()[0] ?? Number.NaN,
+  );
 }
 
 /** The largest difference of two models' weights, relative to the largest number of each weight. */
@@ -100,6 +149,50 @@ export function testFamiliesOnWasm(): void {
     expect([...new Set(runs.map(({ family }) => family))]).toEqual(familyName.options);
     for (const run of runs) expect(run.losses.at(-1), JSON.stringify(run)).toBeLessThan(run.losses[0] ?? 0);
   });
+}
+
+/**
+ * Loads an example of every family in a process that has tfjs as it is published and nothing of the zoo.
+ * @param ownLayers families with layers that tfjs does not have and that must be registered: the first of each.
+ */
+export function testFamiliesInTfjs(ownLayers: Partial<Record<FamilyName, string>>): void {
+  it("stock tfjs loads the files of every family unchanged and answers the same", { timeout: 300_000 }, async () => {
+    await initEngine();
+    const cases = await Promise.all(familyName.options.map(exampleOf));
+    const program = fileURLToPath(new URL("fixtures/answer-in-tfjs.ts", import.meta.url));
+    const running = promisify(execFile)(process.execPath, ["--import", "tsx", program]);
+    running.child.stdin?.end(JSON.stringify(cases.map(({ files }) => files)));
+    const answers: { logits?: number[]; error?: string }[] = JSON.parse((await running).stdout);
+    const outcomes = cases.map(({ name, expected }, at) => {
+      const { logits = [], error } = answers[at] ?? {};
+      return [name, error ?? (distance(tf.tensor(logits), expected) < 1e-5 ? "the same" : "another answer")];
+    });
+    const refused = Object.entries(ownLayers).map(([name, layer]) => [
+      name,
+      expect.stringContaining(`Unknown layer: ${layer}`),
+    ]);
+    expect(Object.fromEntries(outcomes)).toEqual({
+      ...Object.fromEntries(familyName.options.map((name) => [name, "the same"])),
+      ...Object.fromEntries(refused),
+    });
+  });
+}
+
+/** The files of a family's first example with some samples, and what it answers. */
+async function exampleOf(name: FamilyName) {
+  const [example] = families[name].examples;
+  if (!example) throw new Error(`${name} has no example`);
+  const model = buildModel(name, example.params, { ...example, classes, seed: 3 });
+  setWeights(model);
+  const { topology, weights } = await saveModel(model);
+  const { x } = patterns(example, classes, 3);
+  const files = {
+    topology: new TextDecoder().decode(topology),
+    weights: Buffer.from(weights).toString("base64"),
+    shape: x.shape,
+    x: [...x.dataSync()],
+  };
+  return { name, files, expected: predict(model, x).flatten() };
 }
 
 function digest(...parts: Uint8Array[]): string {

@@ -34,7 +34,7 @@ async function trainControl({ context, params, architecture, config, data, tenso
   const model = buildClassifier(architecture, data, params.seed);
   try {
     await trainModel(halfOf(context, "control"), model, tensors, params, { part: "control" });
-    return (await exportTrainable(model, config)).onnx;
+    return (await exportTrainable(context, model, config)).onnx;
   } finally {
     model.dispose();
   }

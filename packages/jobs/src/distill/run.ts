@@ -31,7 +31,7 @@ export async function run(params: DistillParams, context: JobContext): Promise<J
     lesson = await prepareLesson({ context, params, teachers, data, x: tensors.x }, student);
     const told = params.control ? halfOf(context, "student") : context;
     const { seconds: trainingSeconds } = await trainModel(told, student, tensors, params, lesson.extras);
-    const exported = await exportTrainable(student, config);
+    const exported = await exportTrainable(context, student, config);
     const job = { kind: "distill", params };
     const parents = teachers.map(({ digest }) => ({ role: "teacher" as const, digest }));
     const product = { config, job, data, parents, ...exported, backend, trainingSeconds };

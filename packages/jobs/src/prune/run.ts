@@ -22,7 +22,7 @@ export async function run(params: PruneParams, context: JobContext): Promise<Job
     const pruned = await prune({ context, base, data, model: opened }, params);
     ({ model } = pruned);
     const { config, trainingSeconds, reports = [], metrics = {} } = pruned;
-    const { files, onnx } = await exportTrainable(model, config);
+    const { files, onnx } = await exportTrainable(context, model, config);
     const job = { kind: "prune", params };
     const parents = [{ role: "base" as const, digest: base.digest }];
     const product = { config, job, data, parents, files: [...files, ...reports], onnx, backend, trainingSeconds };

@@ -1,4 +1,4 @@
-import type { Comparison, Manifest, Metrics, Proportion, VersionRecord } from "@whittle/contracts";
+import type { Comparison, FileRole, Manifest, Metrics, Proportion, VersionRecord } from "@whittle/contracts";
 
 /** A published version, with the name of the one that it is compared with where that has one. */
 export interface Published {
@@ -19,6 +19,8 @@ export function reportMarkdown(published: Published): string {
     ...classes(manifest.metrics),
     "## What it is",
     whatItIs(published),
+    "### Formats",
+    formats(manifest),
     "## What it is not for",
     limits(manifest),
     "## How it was made",
@@ -109,12 +111,24 @@ function whatItIs({ manifest }: Published): string {
   const tensors = (specs: typeof signature.inputs) =>
     specs.map(({ name, datatype, shape }) => `\`${name}\` ${datatype} [${shape.join(", ")}]`).join(", ");
   return list([
-    `A model of the family ${family}; files: ${manifest.files.map(({ path }) => path).join(", ")}`,
+    `A model of the family ${family}`,
     `Takes ${tensors(signature.inputs)}, where -1 is the batch, each raw value x as x * ${preprocessing.scale} + ${preprocessing.offset}`,
     `Gives ${tensors(signature.outputs)}: logits`,
     labels && `Classes, in order: ${labels.join(", ")}`,
     compression && `Compressed: ${JSON.stringify(compression)}`,
   ]);
+}
+
+const uses: Record<FileRole, string> = {
+  tfjs: "TensorFlow.js (`tf.loadLayersModel`), with weights.bin beside it; what is trained and compressed further",
+  weights: "the weights of model.json",
+  onnx: "ONNX; what is served and was measured",
+  "saved-model": "TensorFlow SavedModel (`tf.saved_model.load` of its folder), signature `serving_default`",
+  report: "evidence that the job gathered",
+};
+
+function formats({ files }: Manifest): string {
+  return list(files.map(({ path, role }) => `\`${path}\`: ${uses[role]}`));
 }
 
 function limits({ data, config: { labels } }: Manifest): string {

@@ -88,6 +88,7 @@ describe("the report of a version", () => {
   it("tells how the model is used and what it was made with", () => {
     const text = reportMarkdown(published);
     expect(text).toContain("Takes `x` FP32 [-1, 4], where -1 is the batch, each raw value x as x * 2 + -1.");
+    expect(text).toContain("### Formats\n\n- `model.onnx`: ONNX; what is served and was measured.\n");
     expect(text).toContain("It was made and measured on tiny only.");
     expect(text).toContain(`base: ${digest("b")}`);
     expect(text).toContain('"bits": 8');

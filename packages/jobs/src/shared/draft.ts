@@ -1,6 +1,15 @@
 import { gzipSync } from "node:zlib";
-import type { ArtifactDraft, BackendInfo, Manifest, Measurements, Metrics, ModelConfig } from "@whittle/contracts";
-import { modelWeights, saveModel, type tf } from "@whittle/engine";
+import {
+  AppError,
+  type ArtifactDraft,
+  type BackendInfo,
+  type Manifest,
+  type Measurements,
+  type Metrics,
+  type ModelConfig,
+  type Signature,
+} from "@whittle/contracts";
+import { modelWeights, saveModel, saveSavedModel, type tf } from "@whittle/engine";
 import { analyse, exportOnnx } from "@whittle/onnx";
 import { cpuInfo, measureLatency } from "@whittle/onnx/runtime";
 import type { Dataset } from "@whittle/zoo";
@@ -28,10 +37,13 @@ export interface Product {
   metrics?: Partial<Metrics>;
 }
 
+const binary = "application/octet-stream";
+
 const modelJson = z.object({ modelTopology: z.unknown() });
 
-/** The files of a trainable model. */
+/** The files of a trainable model, in every format that it can be written in; the job's log says which it can't. */
 export async function exportTrainable(
+  context: Pick<JobContext, "log">,
   model: tf.LayersModel,
   { signature }: ModelConfig,
 ): Promise<Pick<Product, "files" | "onnx">> {
@@ -40,14 +52,31 @@ export async function exportTrainable(
   const onnx = exportOnnx({ topology: modelTopology, weights: modelWeights(model), signature });
   const files: ArtifactDraft["files"] = [
     { path: "model.json", role: "tfjs", mediaType: "application/json", bytes: topology },
-    { path: "weights.bin", role: "weights", mediaType: "application/octet-stream", bytes: weights },
+    { path: "weights.bin", role: "weights", mediaType: binary, bytes: weights },
     onnxFile(onnx),
+    ...savedModelFiles(context, model, signature),
   ];
   return { files, onnx };
 }
 
+/** None where TensorFlow is not there or the model does other things for other numbers of samples. */
+function savedModelFiles(
+  context: Pick<JobContext, "log">,
+  model: tf.LayersModel,
+  signature: Signature,
+): ArtifactDraft["files"] {
+  try {
+    const bytes = saveSavedModel(model, signature);
+    return [{ path: "saved_model.pb", role: "saved-model", mediaType: binary, bytes }];
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === "unsupported")) throw error;
+    context.log("warn", `the artifact has no SavedModel: ${error.message}`);
+    return [];
+  }
+}
+
 export function onnxFile(bytes: Uint8Array): ArtifactDraft["files"][number] {
-  return { path: "model.onnx", role: "onnx", mediaType: "application/octet-stream", bytes };
+  return { path: "model.onnx", role: "onnx", mediaType: binary, bytes };
 }
 
 /** Measures a model and the one it was made from on the test samples, in ONNX Runtime, and makes it ready to be published. */

@@ -15,7 +15,7 @@ export async function run(params: TrainParams, context: JobContext): Promise<Job
   const model = buildClassifier(params, data, params.seed);
   try {
     const { seconds: trainingSeconds } = await trainModel(context, model, samples, params);
-    const exported = await exportTrainable(model, config);
+    const exported = await exportTrainable(context, model, config);
     const job = { kind: "train", params };
     return await measured(context, { config, job, data, parents: [], ...exported, backend, trainingSeconds });
   } finally {
