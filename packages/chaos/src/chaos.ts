@@ -67,7 +67,8 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
 async function strikeAll(arena: Arena, { faults: count, workers, enough, say }: ChaosOptions): Promise<void> {
   const draw = createDeck(possible(arena.system), arena.random);
   const under = new Set<Promise<void>>();
-  for (let struck = 0; struck < count && !enough.aborted;) {
+  const errors: unknown[] = [];
+  for (let struck = 0; struck < count && !enough.aborted && errors.length === 0;) {
     const fault = draw();
     if (!fault) return;
     struck++;
@@ -75,13 +76,16 @@ async function strikeAll(arena: Arena, { faults: count, workers, enough, say }: 
       .strike(arena)
       // What it was to strike is not there: another takes its place.
       .then((hit) => void (struck -= hit ? 0 : 1))
+      .catch((error: unknown) => void errors.push(error))
       .finally(() => under.delete(strike));
     under.add(strike);
     await sleep(arena.random.between(50, 300));
     if (under.size >= atOnce * workers) await Promise.race(under);
-    if (struck >= count || enough.aborted) await Promise.all(under);
+    if (struck >= count) await Promise.all(under);
     if (struck % 50 === 0) say(`${struck} of ${count} faults, ${arena.load.open().length} jobs open`);
   }
+  await Promise.all(under);
+  if (errors.length > 0) throw new AggregateError(errors, "a fault could not be made");
 }
 
 function possible(system: System): Fault[] {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** What a folder store lies on. */
@@ -28,20 +28,15 @@ export async function openDisk(folder: string): Promise<Disk> {
   const canBeFilled = mount(folder);
   const store = join(folder, "store");
   const filler = join(folder, "filler");
-  const [temporary, aside] = [join(store, "tmp"), join(store, "tmp-aside")];
+  const temporary = join(store, "tmp");
   return {
     store,
     canBeFilled,
     fill: () => fillUp(filler),
     empty: () => rm(filler, { force: true }),
-    block: async () => {
-      await rename(temporary, aside);
-      await writeFile(temporary, "");
-    },
-    unblock: async () => {
-      await rm(temporary, { force: true, recursive: true });
-      await rename(aside, temporary);
-    },
+    block: () => putFile(temporary),
+    // The store makes its folder again by itself.
+    unblock: () => rm(temporary, { force: true }),
     close: async () => {
       if (canBeFilled) execFileSync("/bin/umount", ["-l", folder]);
     },
@@ -54,6 +49,18 @@ function mount(folder: string): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Puts a file in the place of a folder, in which others may just be writing. */
+async function putFile(folder: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await rm(folder, { recursive: true, force: true });
+      return await writeFile(folder, "", { flag: "wx" });
+    } catch (error) {
+      if (tries === 100) throw error;
+    }
   }
 }
 

@@ -71,7 +71,6 @@ const limitFiles: Fault = {
       });
       program.restart(limitKibibytes);
       await sleep(ms);
-      arena.history.add({ what: "fault", kind: "worker killed", target: program.name, pids: [program.pid()] });
       program.restart();
     }),
 };
