@@ -10,7 +10,7 @@ const replaced: Record<string, string> = {
   [join(root, "packages/jobs/src/generated/runners.ts")]: join(import.meta.dirname, "job/runners.ts"),
 };
 
-const bundled = /^(zod|@whittle|@aws-sdk|@aws|@smithy)(\/|$)/;
+const bundled = /^(zod|@whittle)(\/|$)/;
 
 const chaosKind: Plugin = {
   name: "chaos-kind",
