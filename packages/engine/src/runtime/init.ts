@@ -3,6 +3,7 @@ import os from "node:os";
 import { AppError, type BackendInfo } from "@whittle/contracts";
 import { tf } from "../tf.ts";
 import { loadNative } from "./native.ts";
+import { replacePointwiseFilterGradient } from "./pointwise-filter.ts";
 import { loadWasm } from "./wasm.ts";
 
 export interface InitOptions {
@@ -44,6 +45,7 @@ function setDefaults(): void {
 
 function startNative(): BackendInfo {
   const backend = loadNative();
+  replacePointwiseFilterGradient();
   checkMatMul();
   return {
     backend: "tensorflow",
