@@ -176,7 +176,7 @@ export const versionRecord = z.object({
   measurements,
 });
 
-/** `name@alias` in the store. Replaced by compare-and-set on `generation`. */
+/** A generation of `name@alias` in the store. Create-only: moving the alias creates the next one. */
 export const aliasRecord = z.object({
   version: z.int().positive(),
   digest,
