@@ -55,6 +55,9 @@ export interface System {
 
 export type S3 = Awaited<ReturnType<typeof startS3Server>>;
 
+/** The test server takes any; the SDK looks for them in the environment, ours included. */
+const credentials = { AWS_ACCESS_KEY_ID: "chaos", AWS_SECRET_ACCESS_KEY: "chaos" };
+
 /** Every key in Redis begins with it. */
 export const prefix = "{chaos}";
 
@@ -94,8 +97,7 @@ async function start(
     WHITTLE_STORE: place.storeUrl,
     WHITTLE_WORK_DIR: join(folder, "work"),
     XDG_CACHE_HOME: join(folder, "cache"),
-    AWS_ACCESS_KEY_ID: "chaos",
-    AWS_SECRET_ACCESS_KEY: "chaos",
+    ...credentials,
   };
   const run = (name: string, program: string, own: Record<string, string>): Program => {
     const log = join(folder, `${name}.log`);
@@ -159,6 +161,7 @@ async function openPlace(
   closing: Closing,
 ): Promise<Pick<System, "storeUrl" | "disk" | "s3">> {
   if (store === "s3") {
+    Object.assign(process.env, credentials);
     const s3 = await startS3Server();
     closing.push(() => s3.close());
     return { storeUrl: s3.url(), s3, disk: undefined };
