@@ -59,7 +59,8 @@ const rules: Rule[] = [
 ];
 
 /** What a contract in `packages/jobs` may import, so that the catalog stays free of the engine. */
-const contractImports = /^(zod|@whittle\/contracts|@whittle\/zoo\/catalog|(\.\.\/)?\.\.?\/(shared\/)?[a-z-]+\.ts)$/;
+const contractImports =
+  /^(zod|@whittle\/contracts|@whittle\/zoo\/catalog|(\.\.\/)*\.\.?\/(shared\/)?[a-z-]+\.ts|\.\/[a-z-]+\/contract\.ts)$/;
 
 /** Tests and what only they use may import anything. */
 const testCode = /\.test\.ts$|\/testing(\/|\.ts$)|\/fixtures\//;
@@ -97,7 +98,8 @@ function jobProblems(path: string, what: string): string[] {
   const why: string[] = [];
   if (other !== undefined && other !== kind && other !== "shared")
     why.push("one job kind may not import another: move what they share to shared/");
-  if (rest === "contract.ts" && !contractImports.test(what)) why.push("a contract imports zod and contracts only");
+  if (/^([a-z-]+\/)?contract\.ts$/.test(rest ?? "") && !contractImports.test(what))
+    why.push("a contract imports zod and contracts only");
   return why;
 }
 

@@ -82,7 +82,7 @@ describe("a run", () => {
   it("of a job that BullMQ has and we don't is ended", async () => {
     const job = await context.queue("make").add("make", {}, { jobId: "stranger" });
     await rig.work(succeed);
-    await vi.waitFor(async () => expect(await job.getState()).toBe("failed"));
+    await vi.waitFor(async () => expect(await job.getState()).toBe("failed"), { timeout: 20_000 });
   });
 });
 

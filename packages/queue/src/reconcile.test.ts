@@ -18,6 +18,8 @@ beforeEach(() => {
 
 afterEach(() => context.close());
 
+/** Nobody wakes a worker for what Bull Board does: it looks once a second. */
+const patient = { timeout: 20_000 };
 const day = 86_400_000;
 const forever = { ageMs: 365 * day, count: 1000 };
 const keepAll: Retention = { completed: forever, failed: forever, cancelled: forever };
@@ -55,9 +57,9 @@ describe("reconciling", () => {
       const found = await context.queue("make").getJob(id);
       expect(await found?.getState()).toBe("completed");
       return found;
-    });
+    }, patient);
     await job?.retry("completed");
-    await vi.waitFor(async () => expect(await job?.getState()).toBe("completed"));
+    await vi.waitFor(async () => expect(await job?.getState()).toBe("completed"), patient);
     expect(execute).toHaveBeenCalledTimes(1);
     expect((await rig.queue.get(id)).attemptsMade).toBe(1);
   });
@@ -124,7 +126,7 @@ describe("what a job has left in the store", () => {
       { concurrency: 2 },
     );
     await rig.reaches(done, "completed");
-    await vi.waitFor(async () => expect((await rig.queue.get(waits)).runs).toHaveLength(1));
+    await vi.waitFor(async () => expect((await rig.queue.get(waits)).runs).toHaveLength(1), patient);
     await first.close();
     const cleared: string[] = [];
     const options = { worker: "w", retention: keepAll, clear: async (id: string) => void cleared.push(id) };

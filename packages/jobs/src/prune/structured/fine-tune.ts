@@ -2,7 +2,7 @@ import { modelWeights, predict, tf, type LossFunction } from "@whittle/engine";
 import type { JobContext } from "../../shared/context.ts";
 import { distillationFrom } from "../../shared/distillation.ts";
 import { trainModel } from "../../shared/training.ts";
-import { maskTensors, sparsityOf, zerosOf } from "../unstructured/masks.ts";
+import { maskTensors, sparsityOf, zerosOf } from "../../shared/masks.ts";
 import type { Pruning } from "./remove.ts";
 
 /** How much the labels count beside the answers of the model before pruning, and how these are softened. */

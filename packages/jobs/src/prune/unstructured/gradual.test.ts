@@ -1,7 +1,7 @@
 import { assignWeights, initEngine, modelWeights, tf } from "@whittle/engine";
 import { beforeAll, describe, expect, it } from "vitest";
 import { gradualMasks, sparsityAt } from "./gradual.ts";
-import { zerosOf } from "./masks.ts";
+import { zerosOf } from "../../shared/masks.ts";
 
 describe("the schedule of a gradual pruning", () => {
   it("rises along a cubic from the initial share to the final one, and stays there", () => {

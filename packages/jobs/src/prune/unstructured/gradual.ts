@@ -1,6 +1,6 @@
 import { modelWeights, tf, type FitOptions } from "@whittle/engine";
 import type { Gradual, UnstructuredParams } from "./contract.ts";
-import { kernelsOf, maskTensors, type Masks } from "./masks.ts";
+import { kernelsOf, maskTensors, type Masks } from "../../shared/masks.ts";
 import { l1Scores } from "./scores/l1.ts";
 import { selectWeights } from "./select.ts";
 

@@ -1,6 +1,6 @@
 import { percent } from "../../shared/training.ts";
 import type { Curve } from "../sensitivity.ts";
-import type { Masks } from "./masks.ts";
+import type { Masks } from "../../shared/masks.ts";
 
 export interface WeightReport {
   layers: { kernel: string; weights: number; zeros: number }[];

@@ -5,11 +5,20 @@ import type { Method, PruneJob } from "../method.ts";
 import { reportFiles } from "../report.ts";
 import { patternOf, type UnstructuredParams } from "./contract.ts";
 import { gradualMasks } from "./gradual.ts";
-import { applyMasks, assertZeros, kernelsOf, maskTensors, sparsityOf, zerosOf, type Masks } from "./masks.ts";
+import {
+  applyMasks,
+  assertZeros,
+  kernelsOf,
+  maskTensors,
+  sparsityOf,
+  zerosOf,
+  type Kernel,
+  type Masks,
+} from "../../shared/masks.ts";
 import { describeReport, reportOf } from "./report.ts";
 import { beginningOf } from "./rewind.ts";
 import { scoresOf } from "./scores/index.ts";
-import { leftOver, selectWeights, type Cut, type Kernel } from "./select.ts";
+import { leftOver, selectWeights, type Cut } from "./select.ts";
 import { sensitivityOf } from "./sensitivity.ts";
 
 /** A pruning of single weights under way. */

@@ -1,15 +1,10 @@
-import type { WeightData } from "@whittle/engine";
+import type { Kernel } from "../../shared/masks.ts";
 
 /** Which weights are compared with each other: all, those of one layer, or those that one output of a layer reads. */
 export type Scope = "global" | "local" | "output";
 
 /** What share of the compared weights becomes zero, below which score they do, or how many of how many inputs in a row stay. */
 export type Cut = { amount: number } | { threshold: number } | { keep: number; of: number };
-
-/** A weight with two axes or more. */
-export interface Kernel extends WeightData {
-  name: string;
-}
 
 /**
  * Unstructured pruning: which weights stay, by their scores alone (as in `torch.nn.utils.prune`).

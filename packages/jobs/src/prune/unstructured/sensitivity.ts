@@ -1,9 +1,9 @@
 import { assignWeights, modelWeights } from "@whittle/engine";
 import { stopIfAborted } from "../../shared/context.ts";
 import { judging, type Curve } from "../sensitivity.ts";
-import { applyMasks } from "./masks.ts";
+import { applyMasks, type Kernel } from "../../shared/masks.ts";
 import type { WeightPruning } from "./run.ts";
-import { selectWeights, type Kernel } from "./select.ts";
+import { selectWeights } from "./select.ts";
 
 const SHARES = [0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
 

@@ -2,7 +2,7 @@ import { modelWeights, permutation, predict, samplesAt, tf, type RawSamples } fr
 import { exportTraced, Quantizer, type QuantizedModel, type QuantizerOptions } from "@whittle/onnx";
 import { classify, createSession } from "@whittle/onnx/runtime";
 import type { Dataset } from "@whittle/zoo";
-import { assertZeros, maskTensors, zerosOf } from "../../prune/unstructured/masks.ts";
+import { assertZeros, maskTensors, zerosOf } from "../../shared/masks.ts";
 import type { JobContext } from "../../shared/context.ts";
 import { distillationFrom } from "../../shared/distillation.ts";
 import { openTrainable, type Artifact } from "../../shared/model.ts";

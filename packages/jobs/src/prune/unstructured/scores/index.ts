@@ -1,7 +1,7 @@
 import { permutation } from "@whittle/engine";
 import { lossGradients, meanGradients } from "../../gradients.ts";
 import type { WeightPruning } from "../run.ts";
-import type { Kernel } from "../select.ts";
+import type { Kernel } from "../../../shared/masks.ts";
 import { inputNorms } from "./input-norms.ts";
 import { l1Scores } from "./l1.ts";
 import { randomScores } from "./random.ts";

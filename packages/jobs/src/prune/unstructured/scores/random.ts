@@ -1,5 +1,5 @@
 import { mixSeed, splitmix32 } from "@whittle/engine";
-import type { Kernel } from "../select.ts";
+import type { Kernel } from "../../../shared/masks.ts";
 
 /** Numbers in [0, 1) that follow from the seed: what a score must do better than. */
 export function randomScores(kernels: readonly Kernel[], seed: number): Float32Array[] {

@@ -3,7 +3,7 @@ import { assignWeights, initEngine, modelWeights, tf } from "@whittle/engine";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { lossGradients, meanGradients } from "../../gradients.ts";
-import { kernelsOf } from "../masks.ts";
+import { kernelsOf } from "../../../shared/masks.ts";
 import { selectWeights } from "../select.ts";
 import { inputNorms } from "./input-norms.ts";
 import { l1Scores } from "./l1.ts";

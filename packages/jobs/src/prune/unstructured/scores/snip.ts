@@ -1,4 +1,4 @@
-import type { Kernel } from "../select.ts";
+import type { Kernel } from "../../../shared/masks.ts";
 
 /**
  * SNIP (Lee et al., arXiv 1810.02340): |w dL/dw|, how much the loss changes with a factor on the weight.

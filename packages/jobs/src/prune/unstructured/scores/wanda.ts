@@ -1,4 +1,4 @@
-import type { Kernel } from "../select.ts";
+import type { Kernel } from "../../../shared/masks.ts";
 
 /**
  * Wanda (Sun et al., arXiv 2306.11695): |w| times the L2 norm of what the weight is multiplied with.

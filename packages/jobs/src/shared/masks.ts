@@ -1,6 +1,10 @@
 import { AppError } from "@whittle/contracts";
-import { tf, type ModelWeights } from "@whittle/engine";
-import type { Kernel } from "./select.ts";
+import { tf, type ModelWeights, type WeightData } from "@whittle/engine";
+
+/** A weight with two axes or more. */
+export interface Kernel extends WeightData {
+  name: string;
+}
 
 /** For each weight that is pruned, 1 where it stays and 0 where it goes. */
 export type Masks = Record<string, Uint8Array>;
