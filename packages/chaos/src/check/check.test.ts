@@ -134,6 +134,9 @@ describe("the checker", () => {
     });
     const restarted = changed("begun", "a", { step: 0 });
     expect(broken([...restarted, warning])).toEqual([]);
+    const torn = (target: string) => line(25, { what: "fault", kind: "checkpoint torn", target });
+    expect(broken([...restarted, torn("a")])).toEqual([]);
+    expect(broken([...restarted, torn("b")])).toEqual(["little is repeated"]);
   });
 });
 

@@ -8,12 +8,16 @@ const kept = 2;
 
 /**
  * A run begins at most one checkpoint interval before the furthest step that any earlier run did; one more for each checkpoint that could not be
- * written, or was damaged; and from the start when none could be used.
+ * written, or was damaged; and from the start when none could be used. Runs tell of such checkpoints; a run that is killed or cut off from
+ * Redis may not come to that, so each fault of the storage that met the job stands for one as well.
  */
 export const littleIsRepeated: Check = (entries) => {
   const accepted = byJob(entries, "accepted");
   const steps = byJob(entries, "step");
   const events = byJob(entries, "event");
+  const storageFaults = all(entries, "fault").filter(
+    ({ kind, target }) => kind === "checkpoint torn" || target === "store",
+  );
   const problems = [...byJob(entries, "begun")].flatMap(([job, runs]) =>
     runs.map((begun): Violation[] => {
       const { interval = 0 } = accepted.get(job)?.[0] ?? {};
@@ -23,7 +27,12 @@ export const littleIsRepeated: Check = (entries) => {
       const lost = warnings.filter(({ at }) => at <= begun.at + tellMs);
       const ownLost = lost.filter((line) => matches(line, unusable) && line.at >= (earlier.at(-1)?.at ?? 0));
       if (begun.step === 0 && ownLost.length >= kept) return [];
-      const excused = lost.filter((line) => matches(line, unusable) || matches(line, unkept)).length;
+      const told = lost.filter((line) => matches(line, unusable) || matches(line, unkept)).length;
+      const met = storageFaults.filter(
+        ({ target, at, until = at }) =>
+          (target === job || target === "store") && at <= begun.at && until >= (runs[0]?.at ?? 0),
+      );
+      const excused = Math.max(told, met.length);
       const repeated = furthest - begun.step;
       if (repeated <= interval * (1 + excused)) return [];
       const message = `run ${begun.epoch} of job ${job} repeats ${repeated} steps, with a checkpoint every ${interval}`;
