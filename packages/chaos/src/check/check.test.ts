@@ -137,6 +137,10 @@ describe("the checker", () => {
     const torn = (target: string) => line(25, { what: "fault", kind: "checkpoint torn", target });
     expect(broken([...restarted, torn("a")])).toEqual([]);
     expect(broken([...restarted, torn("b")])).toEqual(["little is repeated"]);
+    const full = (from: number, until: number) =>
+      line(from, { what: "fault", kind: "disk full", target: "store", until });
+    expect(broken([...restarted, full(1, 40)])).toEqual([]);
+    expect(broken([...restarted, full(5000, 6000)])).toEqual(["little is repeated"]);
   });
 });
 

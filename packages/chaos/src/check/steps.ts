@@ -9,7 +9,7 @@ const kept = 2;
 /**
  * A run begins at most one checkpoint interval before the furthest step that any earlier run did; one more for each checkpoint that could not be
  * written, or was damaged; and from the start when none could be used. Runs tell of such checkpoints; a run that is killed or cut off from
- * Redis may not come to that, so each fault of the storage that met the job stands for one as well.
+ * Redis may not come to that, so each checkpoint of the job that was torn, or due while the storage failed, stands for one as well.
  */
 export const littleIsRepeated: Check = (entries) => {
   const accepted = byJob(entries, "accepted");
@@ -28,11 +28,9 @@ export const littleIsRepeated: Check = (entries) => {
       const ownLost = lost.filter((line) => matches(line, unusable) && line.at >= (earlier.at(-1)?.at ?? 0));
       if (begun.step === 0 && ownLost.length >= kept) return [];
       const told = lost.filter((line) => matches(line, unusable) || matches(line, unkept)).length;
-      const met = storageFaults.filter(
-        ({ target, at, until = at }) =>
-          (target === job || target === "store") && at <= begun.at && until >= (runs[0]?.at ?? 0),
-      );
-      const excused = Math.max(told, met.length);
+      const met = storageFaults.filter(({ target, at }) => target === job && at <= begun.at).length;
+      const due = earlier.filter(({ step, at }) => step % interval === 0 && storageFaults.some(covers(at)));
+      const excused = Math.max(told, met + due.length);
       const repeated = furthest - begun.step;
       if (repeated <= interval * (1 + excused)) return [];
       const message = `run ${begun.epoch} of job ${job} repeats ${repeated} steps, with a checkpoint every ${interval}`;
@@ -41,6 +39,15 @@ export const littleIsRepeated: Check = (entries) => {
   );
   return problems.flat();
 };
+
+/** Whether the storage failed when a checkpoint was due at `at`, or while it was written. */
+function covers(at: number) {
+  return ({ target, at: from, until = from }: EntryOf<"fault">): boolean =>
+    target === "store" && at >= from - writingMs && at <= until;
+}
+
+/** How long a checkpoint may take to be written on a busy machine. */
+const writingMs = 500;
 
 /** A run's warnings get their time from its worker, a moment after the run wrote its own. */
 const tellMs = 2000;

@@ -60,6 +60,9 @@ export function averagedLogits(answers: Answers[], temperature: number): tf.Tens
   });
 }
 
+/** How much the labels count beside the answers of the model before it was pruned or quantized, and how these are softened. */
+export const recoveryOptions: DistillationOptions = { temperature: 4, alpha: 0.3 };
+
 /** The {@link distillationLoss} of a training. @param answers the teacher's logits for every training sample, [n, classes]. */
 export function distillationFrom(answers: tf.Tensor, options: DistillationOptions): LossFunction {
   return ({ y, indices }, logits) => distillationLoss(logits, tf.gather(answers, indices), y, options);

@@ -1,12 +1,9 @@
 import { modelWeights, predict, tf, type LossFunction } from "@whittle/engine";
 import type { JobContext } from "../../shared/context.ts";
-import { distillationFrom } from "../../shared/distillation.ts";
+import { distillationFrom, recoveryOptions } from "../../shared/distillation.ts";
 import { trainModel } from "../../shared/training.ts";
 import { maskTensors, sparsityOf, zerosOf } from "../../shared/masks.ts";
 import type { Pruning } from "./remove.ts";
-
-/** How much the labels count beside the answers of the model before pruning, and how these are softened. */
-const DISTILLATION = { temperature: 4, alpha: 0.3 };
 
 /** The loss that fine-tuning goes by, undefined for the usual one. The caller disposes it. */
 export interface Recovery {
@@ -18,7 +15,7 @@ export function recoveryOf({ params, model, samples, context }: Pruning): Recove
   if (params.recovery === "labels" || !samples) return { loss: undefined, dispose: () => undefined };
   context.progress(0.04, "asking the model before pruning");
   const answers = predict(model, samples.x);
-  return { loss: distillationFrom(answers, DISTILLATION), dispose: () => answers.dispose() };
+  return { loss: distillationFrom(answers, recoveryOptions), dispose: () => answers.dispose() };
 }
 
 /** Trains what is left after a round, from 1. Weights that are zero from an earlier pruning stay so. @returns the seconds it took. */

@@ -4,7 +4,7 @@ import { classify, createSession } from "@whittle/onnx/runtime";
 import type { Dataset } from "@whittle/zoo";
 import { assertZeros, maskTensors, zerosOf } from "../../shared/masks.ts";
 import type { JobContext } from "../../shared/context.ts";
-import { distillationFrom } from "../../shared/distillation.ts";
+import { distillationFrom, recoveryOptions } from "../../shared/distillation.ts";
 import { openTrainable, type Artifact } from "../../shared/model.ts";
 import { percent, trainingSamples, trainModel, type TrainingSamples } from "../../shared/training.ts";
 import type { Evidence } from "../evidence.ts";
@@ -14,8 +14,6 @@ import type { AwareTraining } from "./contract.ts";
 import { foldBatchNorms } from "./fold-batch-norm.ts";
 import { networkOf, separateActivations, topologyOf, type Network } from "./network.ts";
 
-/** How much the labels count beside the answers of the model before quantizing, and how these are softened. */
-const DISTILLATION = { temperature: 4, alpha: 0.3 };
 /** How often the model in training and ONNX Runtime should predict the same. */
 const LEAST_AGREEMENT = 0.99;
 const BATCH = 256;
@@ -102,7 +100,7 @@ async function train({ context, base, settings }: AwareJob, training: Training):
   const zeros = sparse ? zerosOf(network.weights) : {};
   const masks = maskTensors(network.weights, zeros);
   const answers = settings.recovery === "distill" ? predict(model, samples.x) : undefined;
-  const loss = answers && { loss: distillationFrom(answers, DISTILLATION) };
+  const loss = answers && { loss: distillationFrom(answers, recoveryOptions) };
   try {
     const extras = { masks, reparametrize: aware.reparametrize, ...loss };
     const { seconds } = await trainModel(context, aware.model, samples, settings, extras);
