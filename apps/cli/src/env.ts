@@ -25,11 +25,7 @@ const schema = z
   .transform((env) => ({
     apiUrl: env.WHITTLE_URL ?? urlOf(env.WHITTLE_API_HOST, env.WHITTLE_API_PORT),
     serveUrl: env.WHITTLE_SERVE_URL ?? urlOf(env.WHITTLE_SERVE_HOST, env.WHITTLE_SERVE_PORT),
-    key:
-      env.WHITTLE_KEY ??
-      env.WHITTLE_API_KEYS.split(",")
-        .find((key) => key.trim() !== "")
-        ?.trim(),
+    key: env.WHITTLE_KEY ?? strongestKey(env.WHITTLE_API_KEYS),
     api: { host: env.WHITTLE_API_HOST, port: env.WHITTLE_API_PORT },
     serve: { host: env.WHITTLE_SERVE_HOST, port: env.WHITTLE_SERVE_PORT },
     store: env.WHITTLE_STORE.includes("://") ? env.WHITTLE_STORE : resolve(root, env.WHITTLE_STORE),
@@ -58,4 +54,15 @@ export function readConfig(): CliConfig {
 export function urlOf(host: string, at: number): string {
   const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${at}`;
+}
+
+const scopes = ["admin", "submit", "read"];
+
+/** Of the API's keys (`<key>` or `<key>:<scope>`, separated by commas) the one that may do most, without its scope. */
+export function strongestKey(list: string): string | undefined {
+  const keys = list.split(",").flatMap((entry) => {
+    const [, key, scope = "admin"] = /^(.+?)(?::(admin|submit|read))?$/.exec(entry.trim()) ?? [];
+    return key === undefined ? [] : [{ key, rank: scopes.indexOf(scope) }];
+  });
+  return keys.toSorted((a, b) => a.rank - b.rank)[0]?.key;
 }
