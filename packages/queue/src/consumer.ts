@@ -7,6 +7,7 @@ import { createContext, workerConnection, type Context } from "./connection.ts";
 import { loseRun } from "./fence.ts";
 import { announceEveryMs, lockDurationMs, quarantineAfter, retention, stalledIntervalMs } from "./limits.ts";
 import { maintain } from "./maintenance.ts";
+import { findReady, wake } from "./ready.ts";
 import type { Retention } from "./retention.ts";
 import { runJob, type Execute, type Running, type RunOptions, type StopReason } from "./run-job.ts";
 import { nominateNext } from "./turns.ts";
@@ -152,46 +153,57 @@ class QueueConsumer implements Consumer {
       maxStalledCount: Number.MAX_SAFE_INTEGER,
     });
     source.on("error", this.#run.onError);
-    source.on("stalled", (id) => void loseRun(this.#context, kind, id).catch(this.#run.onError));
+    source.on("stalled", (id) => void this.#lose(kind, id).catch(this.#run.onError));
     return source;
+  }
+
+  async #lose(kind: string, id: string): Promise<void> {
+    await loseRun(this.#context, kind, id);
+    await wake(this.#context, kind);
   }
 
   async #pump(): Promise<void> {
     let kind: string | undefined;
     while (!this.#draining) {
+      let pauseMs = pollMs;
       const woken = new Promise<string | undefined>((resolve) => (this.#wake = resolve));
       try {
-        if (this.#finishing.size < this.#options.concurrency && (await this.#takeOne(kind))) {
+        if (this.#finishing.size < this.#options.concurrency) {
+          const nextMs = (kind !== undefined && (await this.#takeOf(kind))) || (await this.#takeAny());
           kind = undefined;
-          continue;
+          if (nextMs === true) continue;
+          pauseMs = Math.min(pollMs, nextMs);
         }
       } catch (error) {
         this.#run.onError(error);
         await sleep(outagePauseMs);
       }
-      kind = await Promise.race([woken, sleep(pollMs, undefined)]);
+      kind = await Promise.race([woken, sleep(pauseMs, undefined)]);
     }
   }
 
-  /** Takes and starts one job, the kinds taking turns; a `kind` of which a job has just come goes first. @returns whether there was one. */
-  async #takeOne(kind?: string): Promise<boolean> {
-    const turns = this.#sources.map((_source, at) => this.#sources[(this.#turn + at) % this.#sources.length]);
-    this.#turn++;
-    const hinted = kind === undefined ? [] : this.#sources.filter(({ name }) => name === kind);
-    for (const source of [...hinted, ...turns]) {
-      if (!source) continue;
-      await nominateNext(this.#context, source.name);
-      const token = randomUUID();
-      const job: Job | undefined = await source.getNextJob(token, { block: false });
-      if (!job) continue;
-      const done = this.#start(job, token).finally(() => {
-        this.#finishing.delete(done);
-        this.#wake();
-      });
-      this.#finishing.add(done);
-      return true;
-    }
-    return false;
+  /** Takes and starts one job, the kinds taking turns. @returns true, or for how long there is none. */
+  async #takeAny(): Promise<true | number> {
+    const { kinds, nextMs } = await findReady(this.#context, this.#options.kinds);
+    const first = this.#turn++ % Math.max(1, kinds.length);
+    for (const kind of [...kinds.slice(first), ...kinds.slice(0, first)]) if (await this.#takeOf(kind)) return true;
+    return nextMs;
+  }
+
+  /** Takes and starts a job of a kind. @returns whether there was one. */
+  async #takeOf(kind: string): Promise<boolean> {
+    const source = this.#sources.find(({ name }) => name === kind);
+    if (!source) return false;
+    await nominateNext(this.#context, kind);
+    const token = randomUUID();
+    const job: Job | undefined = await source.getNextJob(token, { block: false });
+    if (!job) return false;
+    const done = this.#start(job, token).finally(() => {
+      this.#finishing.delete(done);
+      this.#wake();
+    });
+    this.#finishing.add(done);
+    return true;
   }
 
   async #start(job: Job, token: string): Promise<void> {

@@ -20,9 +20,9 @@ afterEach(() => context.close());
 async function start(id: string, worker: string): Promise<Fence> {
   const claim = { id, kind: "make", token: worker, worker, quarantineAfter: 5 };
   await context.redis.set(`${context.keys.bull}:make:${id}:lock`, worker);
-  const fence = await startRun(context, claim);
-  if (typeof fence === "string") throw new Error(fence);
-  return fence;
+  const started = await startRun(context, claim);
+  if (typeof started === "string") throw new Error(started);
+  return started.fence;
 }
 
 const log = (message: string) => ({ type: "log", level: "info", message }) as const;
@@ -67,6 +67,25 @@ describe("a run", () => {
     for (const name of ["1-5-a-2-1", "1-6-a-2-2", "1-7-a-5"]) dropped.push(await fence.keep(name));
     expect(dropped.slice(4)).toEqual([[], [], ["1-3-a-3"]]);
     expect((await readRecord(context, id))?.checkpoints).toEqual(["1-7-a-5", "1-6-a-2-2", "1-5-a-2-1", "1-4-a-4"]);
+  });
+
+  it("keeps the checkpoint before the newest when it is told of the newest twice, as after a lost answer", async () => {
+    const id = await rig.submit();
+    const fence = await start(id, "w");
+    for (const name of ["1-1-a", "1-2-a"]) await fence.keep(name);
+    expect(await fence.keep("1-2-a")).toEqual([]);
+    expect((await readRecord(context, id))?.checkpoints).toEqual(["1-2-a", "1-1-a"]);
+  });
+
+  it("gets the checkpoints as they were when it began, also when Redis has forgotten the scripts", async () => {
+    const id = await rig.submit();
+    const earlier = await start(id, "w");
+    await context.redis.script("FLUSH");
+    await earlier.keep("1-1-a");
+    // Sent in this order: Redis does not know the script that begins a run, so the checkpoint comes first.
+    const later = startRun(context, { id, kind: "make", token: "w", worker: "w", quarantineAfter: 5 });
+    await earlier.keep("1-2-a");
+    expect(await later).toMatchObject({ record: { epoch: 2, checkpoints: ["1-2-a", "1-1-a"] } });
   });
 
   it("can't be cancelled once it may publish, and may not publish once it is cancelled", async () => {

@@ -3,9 +3,13 @@ import { z } from "zod";
 import type { Context } from "./connection.ts";
 import { keptCheckpoints, keptRuns } from "./limits.ts";
 import { prelude, run, script } from "./lua.ts";
+import { parseRecord, type JobRecord } from "./record.ts";
 import { stateEvent } from "./transitions.ts";
 
-/** Takes a new epoch for a job, if the worker still holds BullMQ's lock on it and nothing has decided the job. */
+/**
+ * Takes a new epoch for a job, if the worker still holds BullMQ's lock on it and nothing has decided the job. The record comes from the same
+ * moment, so that no earlier run can still move the checkpoints in it.
+ */
 const startScript = script(`${prelude}
 local lock, token, limit, json, happened = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
 local job = key('job', id)
@@ -26,7 +30,7 @@ redis.call('HSET', job, 'running', epoch, 'run:' .. epoch, json)
 redis.call('HDEL', job, 'run:' .. (epoch - ${keptRuns}))
 serve(id)
 event(id, happened)
-return epoch
+return {epoch, redis.call('HGETALL', job)}
 `);
 
 /** What the scripts below begin with: they do nothing for a run that is not the job's latest, or whose job has ended. */
@@ -52,7 +56,7 @@ return ''
 
 /**
  * A new checkpoint is a reason to trust the job again. Names are `<epoch>-<count>-<series>-<number>`: a job may train several times, and
- * goes on from the newest of each series.
+ * goes on from the newest of each series. A call that is sent again, because its answer was lost with the connection, changes nothing.
  */
 const keepScript = script(`${fenced}
 local function seriesOf(name) return string.match(name, '^%d+%-%d+%-(.-)%-?%d*$') end
@@ -60,8 +64,10 @@ local name = ARGV[5]
 local names = cjson.decode(redis.call('HGET', job, 'checkpoints') or '[]')
 local kept, dropped, same = {name}, {}, 1
 for _, each in ipairs(names) do
-  if seriesOf(each) == seriesOf(name) then same = same + 1 end
-  if seriesOf(each) == seriesOf(name) and same > ${keptCheckpoints} then table.insert(dropped, each) else table.insert(kept, each) end
+  if each ~= name then
+    if seriesOf(each) == seriesOf(name) then same = same + 1 end
+    if seriesOf(each) == seriesOf(name) and same > ${keptCheckpoints} then table.insert(dropped, each) else table.insert(kept, each) end
+  end
 end
 redis.call('HSET', job, 'checkpoints', cjson.encode(kept))
 redis.call('HDEL', job, 'strikes')
@@ -136,14 +142,28 @@ export interface Claim {
   quarantineAfter: number;
 }
 
-/** Begins a run. @returns the fence, or why the job is not to be run. */
-export async function startRun(context: Context, claim: Claim): Promise<Fence | Refusal> {
+/** A run that has begun, and the job's record as it was then. */
+export interface Started {
+  fence: Fence;
+  record: JobRecord;
+}
+
+const granted = z.tuple([z.int(), z.array(z.string())]);
+
+/** Begins a run. @returns why the job is not to be run, if it isn't. */
+export async function startRun(context: Context, claim: Claim): Promise<Started | Refusal> {
   const { id, worker } = claim;
   const begun = { worker, startedAt: new Date().toISOString() };
   const args = [lockKey(context, claim), claim.token, claim.quarantineAfter, JSON.stringify(begun)];
   const answer = await call(context, startScript, id, [...args, stateEvent("running", { worker })]);
-  if (typeof answer !== "number") return refusal.parse(answer);
-  return fenceOf(context, id, { ...begun, epoch: answer });
+  if (typeof answer === "string") return refusal.parse(answer);
+  const [epoch, fields] = granted.parse(answer);
+  return { fence: fenceOf(context, id, { ...begun, epoch }), record: parseRecord(pairs(fields)) };
+}
+
+/** A hash as scripts return it: names and values in turns. */
+function pairs(list: string[]): Record<string, string> {
+  return Object.fromEntries(list.flatMap((name, at) => (at % 2 === 0 ? [[name, list[at + 1] ?? ""]] : [])));
 }
 
 function fenceOf(context: Context, id: string, begun: JobRun): Fence {

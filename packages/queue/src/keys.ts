@@ -29,7 +29,7 @@ export interface Keys {
   maintainer: string;
   /** Stream of events that webhooks are to tell. */
   webhooks: string;
-  /** Set of ended jobs that have left something in the store. */
+  /** Set of ended jobs that have left something in the store which is to go. */
   litter: string;
   /** Channels: a job has a new event; a job is to be cancelled; a worker is to drain; there is work. */
   nudge: string;

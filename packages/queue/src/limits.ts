@@ -16,7 +16,7 @@ export const bullRetention = { age: 7 * day, count: 5000 };
 export const maxEvents = 10_000;
 /** How long a worker holds a job without renewing its claim, and how often lapsed claims are looked for. */
 export const lockDurationMs = 10_000;
-export const stalledIntervalMs = 5_000;
+export const stalledIntervalMs = 2_000;
 /** How often in a row, without a new checkpoint, a job's process or worker may die before the job is not run again. */
 export const quarantineAfter = 5;
 /** Runs and checkpoints that a job's record keeps. */

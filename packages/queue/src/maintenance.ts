@@ -23,7 +23,7 @@ export async function maintain(context: Context, { worker, retention, clear }: M
   await applyRetention(context, retention);
 }
 
-/** An ended job that has left something stands in the list until it is gone, whoever dies in between. */
+/** An ended job that has left something, which no retry needs, stands in the list until it is gone, whoever dies in between. */
 async function clearLitter(context: Context, clear: MaintenanceOptions["clear"]): Promise<void> {
   const { redis, keys } = context;
   for (const id of await redis.smembers(keys.litter)) {

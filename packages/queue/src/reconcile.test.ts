@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { AppError, type ErrorCode } from "@whittle/contracts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createContext, workerConnection, type Context } from "./connection.ts";
 import { maintain } from "./maintenance.ts";
@@ -138,5 +139,59 @@ describe("what a job has left in the store", () => {
     expect(cleared).toEqual([done, waits]);
     await maintain(context, options);
     expect(cleared).toHaveLength(2);
+  });
+});
+
+describe("the checkpoints of a failed job", () => {
+  /** Fails a job that has kept a checkpoint. */
+  async function failWith(code: ErrorCode): Promise<string> {
+    const id = await rig.submit("make", 0, { attempts: 1 });
+    const worker = await rig.work(async (_envelope, { keep, epoch }) => {
+      await keep(`${epoch}-1-checkpoint`);
+      throw new AppError(code, "it failed");
+    });
+    await rig.reaches(id, "failed");
+    await worker.close();
+    return id;
+  }
+
+  /** What the next run of a job goes on from. */
+  async function retry(id: string): Promise<string[][]> {
+    const seen: string[][] = [];
+    await rig.queue.retry(id);
+    await rig.work(async (envelope, handle) => {
+      seen.push(handle.checkpoints);
+      return succeed(envelope, handle);
+    });
+    await rig.reaches(id, "completed");
+    return seen;
+  }
+
+  async function cleared(retention = keepAll): Promise<string[]> {
+    const ids: string[] = [];
+    await context.redis.del(context.keys.maintainer);
+    await maintain(context, { worker: "w", retention, clear: async (id) => void ids.push(id) });
+    return ids;
+  }
+
+  it("stay, and a retry goes on from them", async () => {
+    const id = await failWith("timeout");
+    expect(await cleared()).toEqual([]);
+    expect(await retry(id)).toEqual([["1-1-checkpoint"]]);
+    expect(await cleared()).toEqual([id]);
+  });
+
+  it("go when it was a bad request, and a retry begins anew", async () => {
+    const id = await failWith("invalid_request");
+    expect(await cleared()).toEqual([id]);
+    expect(await retry(id)).toEqual([[]]);
+  });
+
+  it("go with the job's record", async () => {
+    const id = await failWith("internal");
+    const nothing = { ageMs: 365 * day, count: 0 };
+    expect(await cleared({ ...keepAll, failed: nothing })).toEqual([]);
+    await expect(rig.queue.get(id)).rejects.toMatchObject({ code: "not_found" });
+    expect(await cleared()).toEqual([id]);
   });
 });

@@ -31,6 +31,11 @@ const jobEnd = z.object({
 });
 export type JobEnd = z.infer<typeof jobEnd>;
 
+/** Whether what a job kept stays after its end, so that a retry goes on from it: when it failed, and not because it was a bad request. */
+export function keepsCheckpoints({ state, error }: JobEnd): boolean {
+  return state === "failed" && error !== undefined && new AppError(error.code, error.message).status >= 500;
+}
+
 /** A run as the record keeps it; its epoch is in the field's name. */
 const jobRun = z.object({
   worker: z.string(),
@@ -84,7 +89,12 @@ export type JobRecord = z.infer<typeof jobRecord> & {
 /** Reads a job's hash; undefined when there is none. */
 export async function readRecord({ redis, keys }: Context, id: string): Promise<JobRecord | undefined> {
   const fields = await redis.hgetall(keys.job(id));
-  return Object.keys(fields).length === 0 ? undefined : { ...jobRecord.parse(fields), runs: runsOf(fields) };
+  return Object.keys(fields).length === 0 ? undefined : parseRecord(fields);
+}
+
+/** A job's hash, parsed. */
+export function parseRecord(fields: Record<string, string>): JobRecord {
+  return { ...jobRecord.parse(fields), runs: runsOf(fields) };
 }
 
 /** A run of which no end was told, and which is not under way, has lost its worker. */

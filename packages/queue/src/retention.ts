@@ -10,6 +10,7 @@ const dropScript = script(`${prelude}
 local job = key('job', id)
 local place = redis.call('HGET', job, 'place')
 if place and place ~= 'ended' then return 0 end
+if redis.call('HEXISTS', job, 'checkpoints') == 1 then redis.call('SADD', key('litter'), id) end
 redis.call('DEL', job, key('events', id), key('needs', id))
 for _, which in ipairs({'all', 'open', 'completed', 'failed', 'cancelled'}) do redis.call('ZREM', key('jobs', which), id) end
 return 1
@@ -19,7 +20,8 @@ return 1
 const batch = 1000;
 
 /**
- * Removes records and events of ended jobs. A job that has not ended, and one whose artifact a job that has not ended takes, is never touched.
+ * Removes records and events of ended jobs; what they kept in the store is litter from then on. A job that has not ended, and one whose
+ * artifact a job that has not ended takes, is never touched.
  * @returns how many were removed.
  */
 export async function applyRetention(context: Context, retention: Retention, now = Date.now()): Promise<number> {

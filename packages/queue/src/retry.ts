@@ -6,7 +6,8 @@ import { settle } from "./settle.ts";
 import { reopen } from "./transitions.ts";
 
 /**
- * Runs a failed or cancelled job again, with all its attempts; the later steps of its pipeline that failed because of it wait again.
+ * Runs a failed or cancelled job again, with all its attempts, a failed one from its last checkpoint; the later steps of its pipeline that
+ * failed because of it wait again.
  * @throws AppError `not_found`; `conflict` when it has not ended, has completed, or takes from a step that has not completed.
  */
 export async function retryJob(context: Context, id: string): Promise<void> {
@@ -26,7 +27,7 @@ export async function retryJob(context: Context, id: string): Promise<void> {
   await forget(context, record);
   // Dependants first: were this process to die in between, the job is still one that can be retried.
   await reopenDependants(context, record, new Set([id]));
-  if (await reopen(context, id, [])) await settle(context, id);
+  if (await reopen(context, id, record.end, [])) await settle(context, id);
 }
 
 async function reopenDependants(context: Context, record: JobRecord, opened: Set<string>): Promise<void> {
@@ -36,7 +37,7 @@ async function reopenDependants(context: Context, record: JobRecord, opened: Set
     const needs = await openInputs(context, dependant, opened);
     if (needs === undefined) continue;
     opened.add(id);
-    await reopen(context, id, needs);
+    await reopen(context, id, dependant.end, needs);
     await reopenDependants(context, dependant, opened);
   }
 }

@@ -3,6 +3,7 @@ import { UnrecoverableError } from "bullmq";
 import type { Context } from "./connection.ts";
 import type { Fence, Refusal } from "./fence.ts";
 import { firstBackoffMs, maxBackoffMs } from "./limits.ts";
+import { wake } from "./ready.ts";
 import { encodeError, readRecord, requireRecord, type JobEnd, type JobRecord } from "./record.ts";
 import type { Running } from "./run-job.ts";
 import { propagate } from "./settle.ts";
@@ -34,8 +35,13 @@ export async function concludeRun(
   };
   if (isFinal(outcome)) return endJob(context, running, outcome, ran);
   if (!(await fence.leave(ran))) return;
-  if (outcome.type === "drained" || outcome.type === "lost") return void (await job.moveToWait(token));
-  const failures = outcome.type === "retry" ? record.attempts : record.strikes;
+  // A process that died for the first time since a checkpoint is most often one that somebody killed: it costs no pause.
+  const atOnce = outcome.type !== "retry" && (outcome.type !== "crashed" || record.strikes === 0);
+  if (atOnce) {
+    await job.moveToWait(token);
+    return wake(context, running.kind);
+  }
+  const failures = outcome.type === "retry" ? record.attempts : record.strikes - 1;
   await job.moveToDelayed(Date.now() + backoffMs(failures), token);
 }
 

@@ -73,9 +73,9 @@ export async function runJob(context: Context, running: Running, options: RunOpt
   };
   const lease = startLease(options.lockDurationMs, renew, () => stop.abort("lease" satisfies StopReason));
   try {
-    const [fence, record] = await Promise.all([startRun(context, { ...running, ...options }), readRecord(context, id)]);
-    if (typeof fence === "string") return await refuse(context, running, fence);
-    if (!record) throw new AppError("internal", `job ${id} has no record`);
+    const started = await startRun(context, { ...running, ...options });
+    if (typeof started === "string") return await refuse(context, running, started);
+    const { fence, record } = started;
     const outcome = await execute(context, running, fence, record, options);
     if (stop.signal.reason === "lease" && (await job.extendLock(token, options.lockDurationMs)) !== 1) return;
     await concludeRun(context, running, fence, record, outcome);

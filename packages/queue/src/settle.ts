@@ -2,6 +2,7 @@ import { AppError } from "@whittle/contracts";
 import type { Context } from "./connection.ts";
 import { bullRetention } from "./limits.ts";
 import { readRecord, type JobEnd, type JobRecord } from "./record.ts";
+import { wake } from "./ready.ts";
 import { nominated } from "./turns.ts";
 import { end, unblock } from "./transitions.ts";
 
@@ -20,14 +21,14 @@ export async function settle(context: Context, id: string): Promise<void> {
   await context.redis.zrem(context.keys.outbox, id);
 }
 
-async function enqueue({ redis, keys, queue }: Context, { envelope, options }: JobRecord): Promise<void> {
-  await queue(envelope.kind).add(envelope.kind, envelope, {
+async function enqueue(context: Context, { envelope, options }: JobRecord): Promise<void> {
+  await context.queue(envelope.kind).add(envelope.kind, envelope, {
     jobId: envelope.id,
     priority: nominated + options.priority,
     removeOnComplete: bullRetention,
     removeOnFail: bullRetention,
   });
-  await redis.publish(keys.wake, envelope.kind);
+  await wake(context, envelope.kind);
 }
 
 /** A running job is left to its worker, which hears of the wish by message and reads it at every renewal of its claim. */

@@ -2,7 +2,7 @@ import type { JobEvent, JobRun, JobState } from "@whittle/contracts";
 import type { Context } from "./connection.ts";
 import { pipelineSeconds } from "./limits.ts";
 import { prelude, run, script } from "./lua.ts";
-import type { JobEnd } from "./record.ts";
+import { keepsCheckpoints, type JobEnd } from "./record.ts";
 
 const common = `${prelude}
 local function enter(job, kind, place, needs)
@@ -37,7 +37,7 @@ return ''
 `);
 
 const endScript = script(`${common}
-local from, state, json, happened, epoch, run = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local from, state, json, happened, epoch, run, littered = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local job = key('job', id)
 if redis.call('HGET', job, 'place') ~= from then return 0 end
 if epoch ~= '' then
@@ -49,7 +49,7 @@ redis.call('HDEL', job, 'running')
 stepOut(id)
 local kind = redis.call('HGET', job, 'kind')
 redis.call('HSET', job, 'place', 'ended', 'end', json)
-if redis.call('HEXISTS', job, 'checkpoints') == 1 then redis.call('SADD', key('litter'), id) end
+if littered == '1' and redis.call('HEXISTS', job, 'checkpoints') == 1 then redis.call('SADD', key('litter'), id) end
 redis.call('DEL', key('needs', id))
 redis.call('SREM', key('blocked', kind), id)
 redis.call('ZREM', key('jobs', 'open'), id)
@@ -70,10 +70,11 @@ return 1
 `);
 
 const reopenScript = script(`${common}
-local needs, happened = cjson.decode(ARGV[4]), ARGV[5]
+local needs, happened, kept = cjson.decode(ARGV[4]), ARGV[5], ARGV[6]
 local job = key('job', id)
 if redis.call('HGET', job, 'place') ~= 'ended' then return 0 end
-redis.call('HDEL', job, 'end', 'cancel', 'committing', 'checkpoints', 'progress', 'attempts', 'losses', 'strikes', 'drains')
+if kept == '0' then redis.call('HDEL', job, 'checkpoints') end
+redis.call('HDEL', job, 'end', 'cancel', 'committing', 'progress', 'attempts', 'losses', 'strikes', 'drains')
 redis.call('SREM', key('litter'), id)
 redis.call('ZREM', key('jobs', 'failed'), id)
 redis.call('ZREM', key('jobs', 'cancelled'), id)
@@ -127,7 +128,8 @@ export async function end(
   ran?: JobRun,
 ): Promise<boolean> {
   const event = stateEvent(how.state, { worker: ran?.worker, error: how.error });
-  const args = [from, how.state, JSON.stringify(how), event, ran?.epoch ?? "", ran ? JSON.stringify(ran) : ""];
+  const ofRun = [ran?.epoch ?? "", ran ? JSON.stringify(ran) : ""];
+  const args = [from, how.state, JSON.stringify(how), event, ...ofRun, keepsCheckpoints(how) ? 0 : 1];
   return (await run(redis, endScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
 }
 
@@ -143,9 +145,10 @@ export async function unblock({ redis, keys }: Context, id: string, input: strin
   return (await run(redis, unblockScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
 }
 
-/** Makes an ended job wait again, for `needs` or for a worker. @returns false when it had not ended. */
-export async function reopen({ redis, keys }: Context, id: string, needs: string[]): Promise<boolean> {
-  const args = [JSON.stringify(needs), stateEvent(needs.length === 0 ? "waiting" : "blocked")];
+/** Makes a job that ended so wait again, for `needs` or for a worker. @returns false when it had not ended. */
+export async function reopen({ redis, keys }: Context, id: string, ended: JobEnd, needs: string[]): Promise<boolean> {
+  const event = stateEvent(needs.length === 0 ? "waiting" : "blocked");
+  const args = [JSON.stringify(needs), event, keepsCheckpoints(ended) ? 1 : 0];
   return (await run(redis, reopenScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
 }
 
