@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { link, mkdir, open, readFile, readdir, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
-import { AppError, toAppError } from "@whittle/contracts";
 import { checkKey, type Entry, type StoreDriver } from "../driver.ts";
+import { asAppError, errno } from "./fs-errors.ts";
 
 /**
  * The store in a folder, which may be a network file system shared by several hosts. A key is written to `tmp/`, flushed, and then
@@ -16,7 +16,7 @@ export class FsDriver implements StoreDriver {
   }
 
   async read(key: string): Promise<Uint8Array | undefined> {
-    const buffer = await absentAs(undefined, readFile(this.#path(key)));
+    const buffer = await this.#absentAs(undefined, readFile(this.#path(key)));
     // A copy that begins at offset 0 of its memory, so that callers can view it as Float32Array.
     return buffer && new Uint8Array(buffer);
   }
@@ -26,21 +26,21 @@ export class FsDriver implements StoreDriver {
     const folder = dirname(target);
     if (await this.stat(key)) {
       // Whoever wrote it may not have flushed the folder yet, and what the caller writes next relies on it.
-      await reporting(flushFolder(folder));
+      await this.#reporting(flushFolder(folder));
       return false;
     }
-    return reporting(this.#writeAndLink(target, folder, bytes));
+    return this.#reporting(this.#writeAndLink(target, folder, bytes));
   }
 
   async stat(key: string): Promise<{ size: number } | undefined> {
-    const found = await absentAs(undefined, stat(this.#path(key)));
+    const found = await this.#absentAs(undefined, stat(this.#path(key)));
     return found && { size: found.size };
   }
 
   async list(prefix: string): Promise<string[]> {
     if (prefix !== "") checkKey(prefix.slice(0, -1));
     const folder = join(this.location, prefix);
-    const entries = await absentAs([], readdir(folder, { recursive: true, withFileTypes: true }));
+    const entries = await this.#absentAs([], readdir(folder, { recursive: true, withFileTypes: true }));
     return entries
       .filter((entry) => entry.isFile())
       .map((entry) => relative(this.location, join(entry.parentPath, entry.name)).split(sep).join("/"))
@@ -50,19 +50,36 @@ export class FsDriver implements StoreDriver {
   async entries(prefix: string): Promise<Entry[]> {
     const found: Entry[] = [];
     for (const key of await this.list(prefix)) {
-      const entry = await absentAs(undefined, stat(this.#path(key)));
+      const entry = await this.#absentAs(undefined, stat(this.#path(key)));
       if (entry !== undefined) found.push({ key, size: entry.size, modified: entry.mtimeMs });
     }
     return found;
   }
 
   async remove(key: string): Promise<void> {
-    await reporting(rm(this.#path(key), { force: true }));
+    await this.#reporting(rm(this.#path(key), { force: true }));
   }
 
   #path(key: string): string {
     checkKey(key);
     return join(this.location, key);
+  }
+
+  async #absentAs<A, T>(absent: A, reading: Promise<T>): Promise<A | T> {
+    try {
+      return await reading;
+    } catch (error) {
+      if (errno(error) === "ENOENT") return absent;
+      throw asAppError(error, this.location);
+    }
+  }
+
+  async #reporting<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw asAppError(error, this.location);
+    }
   }
 
   async #writeAndLink(target: string, folder: string, bytes: Uint8Array): Promise<boolean> {
@@ -116,42 +133,4 @@ async function flushFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function errno(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error ? String(error.code) : undefined;
-}
-
-async function absentAs<A, T>(absent: A, reading: Promise<T>): Promise<A | T> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (errno(error) === "ENOENT") return absent;
-    throw asAppError(error);
-  }
-}
-
-async function reporting<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    throw asAppError(error);
-  }
-}
-
-const advice: Record<string, string> = {
-  ENOSPC: "its volume is full",
-  EDQUOT: "the quota on its volume is used up",
-  EFBIG: "this process may not write files that large",
-  EROFS: "its volume is read-only",
-  EACCES: "this process may not write there",
-  EPERM: "its file system has no hard links, or this process may not make them",
-};
-
-function asAppError(error: unknown): AppError {
-  const code = errno(error);
-  if (error instanceof AppError || code === undefined) return toAppError(error);
-  const reason = error instanceof Error ? error.message : code;
-  const hint = advice[code];
-  return new AppError("unavailable", `the store failed: ${hint ? `${hint} (${reason})` : reason}`, { cause: error });
 }
