@@ -185,6 +185,15 @@ export const aliasRecord = z.object({
   at: z.iso.datetime(),
 });
 
+/** That `name@version` was deleted, in the store. Create-only: the number is not given again. */
+export const deletionRecord = z.object({
+  name: modelName,
+  version: z.int().positive(),
+  digest,
+  actor: z.string(),
+  at: z.iso.datetime(),
+});
+
 export type Datatype = z.infer<typeof datatype>;
 export type TensorSpec = z.infer<typeof tensorSpec>;
 export type Signature = z.infer<typeof signature>;
@@ -199,6 +208,7 @@ export type ModelConfig = z.infer<typeof modelConfig>;
 export type Manifest = z.infer<typeof manifest>;
 export type VersionRecord = z.infer<typeof versionRecord>;
 export type AliasRecord = z.infer<typeof aliasRecord>;
+export type DeletionRecord = z.infer<typeof deletionRecord>;
 
 /** What a job hands over to be published: a manifest whose files still carry their bytes. */
 export interface ArtifactDraft extends Omit<Manifest, "schemaVersion" | "files"> {

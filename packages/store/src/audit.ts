@@ -1,9 +1,18 @@
-import { aliasRecord, manifest as manifestSchema, toAppError, versionRecord, type Issue } from "@whittle/contracts";
+import {
+  aliasRecord,
+  deletionRecord,
+  manifest as manifestSchema,
+  toAppError,
+  versionRecord,
+  type Issue,
+} from "@whittle/contracts";
+import type { z } from "zod";
 import { getBlob } from "./blobs.ts";
 import type { StoreDriver } from "./driver.ts";
-import { digestOfKey, keys, readModelKeys } from "./keys.ts";
+import { digestOfKey, keys, readModelKeys, type ModelKeys } from "./keys.ts";
 import { inParallel } from "./parallel.ts";
 import { parseJson, readRecord } from "./records.ts";
+import { stepRecord } from "./steps.ts";
 
 /** Blobs that are in memory at the same time. */
 const width = 4;
@@ -13,12 +22,14 @@ export interface Audit {
   blobs: number;
   versions: number;
   aliases: number;
+  steps: number;
   issues: Issue[];
 }
 
 /**
  * Reads every byte of the store: content must have its digest, records must parse, a version must lead to a manifest whose files are
- * there with the sizes that it names, an alias to a version.
+ * there with the sizes that it names, an alias to a version. Of a deleted version only the deletion is read. A remembered step whose artifact is
+ * gone is no damage.
  */
 export async function audit(driver: StoreDriver): Promise<Audit> {
   const issues: Issue[] = [];
@@ -33,22 +44,38 @@ export async function audit(driver: StoreDriver): Promise<Audit> {
     }),
   );
   const models = readModelKeys(await driver.list("models/"));
-  let versions = 0;
-  let aliases = 0;
-  for (const [name, model] of models) {
-    for (const version of model.versions)
-      await noting(issues, keys.version(name, version), () => auditVersion(driver, issues, name, version, sizes));
-    for (const [alias, generation] of model.aliases)
-      await noting(issues, keys.aliasGeneration(name, alias, generation), async () => {
-        const key = keys.aliasGeneration(name, alias, generation);
-        const record = await readRecord(driver, key, aliasRecord);
-        if (record !== undefined && !model.versions.includes(record.version))
-          issues.push({ path: key, message: `it leads to version ${record.version}, which is missing` });
-      });
-    versions += model.versions.length;
-    aliases += model.aliases.size;
+  for (const [name, model] of models) await auditModel(driver, issues, name, model, sizes);
+  const steps = await driver.list("steps/");
+  await inParallel(steps, width, (key) => auditRecord(driver, issues, key, stepRecord));
+  const all = [...models.values()];
+  return {
+    blobs: blobs.length,
+    versions: all.reduce((sum, model) => sum + model.versions.length, 0),
+    aliases: all.reduce((sum, model) => sum + model.aliases.size, 0),
+    steps: steps.length,
+    issues,
+  };
+}
+
+async function auditModel(
+  driver: StoreDriver,
+  issues: Issue[],
+  name: string,
+  model: ModelKeys,
+  sizes: Map<string, number>,
+): Promise<void> {
+  for (const version of model.versions)
+    await noting(issues, keys.version(name, version), () => auditVersion(driver, issues, name, version, sizes));
+  for (const version of model.deleted) await auditRecord(driver, issues, keys.deletion(name, version), deletionRecord);
+  const known = new Set([...model.versions, ...model.deleted]);
+  for (const [alias, generation] of model.aliases) {
+    const key = keys.aliasGeneration(name, alias, generation);
+    await noting(issues, key, async () => {
+      const record = await readRecord(driver, key, aliasRecord);
+      if (record !== undefined && !known.has(record.version))
+        issues.push({ path: key, message: `it leads to version ${record.version}, which is missing` });
+    });
   }
-  return { blobs: blobs.length, versions, aliases, issues };
 }
 
 async function auditVersion(
@@ -69,6 +96,11 @@ async function auditVersion(
   for (const { path, digest, size } of manifest.files)
     if (sizes.get(digest) !== size)
       issues.push({ path: key, message: `its file ${path} is missing or damaged (${keys.blob(digest)})` });
+}
+
+/** Notes a record that is not what `schema` says. */
+function auditRecord(driver: StoreDriver, issues: Issue[], key: string, schema: z.ZodType): Promise<void> {
+  return noting(issues, key, async () => void (await readRecord(driver, key, schema)));
 }
 
 /** Notes damage that `work` meets; other failures are thrown. */

@@ -4,6 +4,7 @@ import { digestOfKey } from "./keys.ts";
 import { collectionMs, leasedDigests, underMark } from "./lease.ts";
 import { inParallel } from "./parallel.ts";
 import { Reachable } from "./reachable.ts";
+import { findStep } from "./steps.ts";
 
 const hour = 3_600_000;
 const width = 16;
@@ -13,7 +14,7 @@ const leftoverMs = 24 * hour;
 export interface CollectOptions {
   /** Without it nothing is removed, and what would be is reported. */
   delete?: boolean;
-  /** Content younger than this stays, whoever may want it. */
+  /** Content younger than this stays, whoever may want it, and so does that of a version which was deleted since. */
   graceMs?: number;
   /** A job's scratch goes when all of it is older than this. */
   scratchMs?: number;
@@ -29,6 +30,8 @@ interface Amount {
 export interface Collection {
   /** Content that no version leads to. */
   blobs: Amount;
+  /** What is remembered of jobs whose artifact no version has any more, or can't be read. */
+  steps: Amount;
   /** What jobs left in their scratch. */
   scratch: Amount;
   /** What killed processes left: unfinished files, leases, marks. */
@@ -36,8 +39,9 @@ export interface Collection {
 }
 
 /**
- * Removes what nothing leads to any more: content outside {@link Reachable} and outside the leases of running publications, the scratch
- * of jobs long gone, and what killed processes left behind. It never removes a record, so no version or generation number is given again.
+ * Removes what nothing leads to any more: content outside {@link Reachable} and outside the leases of running publications, what is
+ * remembered of steps whose artifact is gone, the scratch of jobs long gone, and what killed processes left behind. It never removes the record
+ * of a version, an alias or a deletion, so no version or generation number is given again.
  * It may be interrupted anywhere and repeated, and runs beside publications and other collections.
  * @throws AppError `corrupt` when a record or a manifest is damaged, before anything is removed.
  */
@@ -45,19 +49,30 @@ export async function collect(driver: StoreDriver, options: CollectOptions): Pro
   const { graceMs = 24 * hour, scratchMs = 7 * 24 * hour } = options;
   const now = await storeTime(driver);
   const old = (entries: Entry[], ageMs: number) => entries.filter(({ modified }) => modified <= now - ageMs);
-  const reachable = new Reachable(driver);
+  const reachable = new Reachable(driver, now - graceMs);
   const blobs = old(await driver.entries("blobs/"), graceMs);
+  // Seen before what is published: a step is remembered after its artifact has a version.
+  const steps = old(await driver.entries("steps/"), graceMs);
   const scratch = abandoned(await driver.entries("scratch/"), now - scratchMs);
   const places = await Promise.all(["tmp/", "leases/", "collections/"].map((prefix) => driver.entries(prefix)));
   const leftovers = old(places.flat(), leftoverMs);
   await reachable.update();
   const leased = await leasedDigests(driver);
   const unused = blobs.filter((entry) => !mustStay(entry, reachable, leased));
-  if (options.delete !== true)
-    return { blobs: amountOf(unused), scratch: amountOf(scratch), leftovers: amountOf(leftovers) };
-  await inParallel([...scratch, ...leftovers], width, ({ key }) => driver.remove(key));
-  const removed = await removeUnused(driver, unused, reachable);
-  return { blobs: amountOf(removed), scratch: amountOf(scratch), leftovers: amountOf(leftovers) };
+  const rest = { steps: await uselessSteps(driver, steps, reachable), scratch, leftovers };
+  if (options.delete !== true) return amountsOf({ blobs: unused, ...rest });
+  await inParallel(Object.values(rest).flat(), width, ({ key }) => driver.remove(key));
+  return amountsOf({ blobs: await removeUnused(driver, unused, reachable), ...rest });
+}
+
+/** The records of steps that no job can use any more. */
+async function uselessSteps(driver: StoreDriver, steps: Entry[], reachable: Reachable): Promise<Entry[]> {
+  const useless: Entry[] = [];
+  await inParallel(steps, width, async (entry) => {
+    const digest = (await findStep(driver, entry.key))?.result.artifact?.digest;
+    if (digest === undefined || !reachable.isPublished(digest)) useless.push(entry);
+  });
+  return useless;
 }
 
 /** In rounds, each under a mark of its own, so that no publication waits for long. @returns what was removed. */
@@ -91,6 +106,15 @@ function abandoned(entries: Entry[], deadline: number): Entry[] {
   const jobOf = ({ key }: Entry) => key.split("/")[1];
   const alive = new Set(entries.filter(({ modified }) => modified > deadline).map(jobOf));
   return entries.filter((entry) => !alive.has(jobOf(entry)));
+}
+
+function amountsOf({ blobs, steps, scratch, leftovers }: Record<keyof Collection, Entry[]>): Collection {
+  return {
+    blobs: amountOf(blobs),
+    steps: amountOf(steps),
+    scratch: amountOf(scratch),
+    leftovers: amountOf(leftovers),
+  };
 }
 
 function amountOf(entries: Entry[]): Amount {

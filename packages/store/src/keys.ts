@@ -4,6 +4,7 @@ export const keys = {
   model: (name: string) => `models/${name}/`,
   versions: (name: string) => `models/${name}/versions/`,
   version: (name: string, version: number) => `models/${name}/versions/${version}.json`,
+  deletion: (name: string, version: number) => `models/${name}/deleted/${version}.json`,
   alias: (name: string, alias: string) => `models/${name}/refs/${alias}/`,
   aliasGeneration: (name: string, alias: string, generation: number) =>
     `models/${name}/refs/${alias}/${generation}.json`,
@@ -22,20 +23,22 @@ export function digestOfKey(key: string): string {
 /** What the keys under `models/` say about one model: version numbers ascending, the newest generation of each alias. */
 export interface ModelKeys {
   versions: number[];
+  /** Those that were deleted; they are not among `versions`. */
+  deleted: number[];
   aliases: Map<string, number>;
 }
 
-const versionKey = /^models\/([^/]+)\/versions\/(\d+)\.json$/;
+const recordKey = /^models\/([^/]+)\/(versions|deleted)\/(\d+)\.json$/;
 const aliasKey = /^models\/([^/]+)\/refs\/([^/]+)\/(\d+)\.json$/;
 
-/** Reads the names, versions and alias generations out of listed keys. A name counts once it has a version. */
+/** Reads the names, versions and alias generations out of listed keys. A name counts once it has a version, deleted or not. */
 export function readModelKeys(listed: string[]): Map<string, ModelKeys> {
   const models = new Map<string, ModelKeys>();
   for (const key of listed) {
-    const [, name, version] = versionKey.exec(key) ?? [];
-    if (name === undefined || version === undefined) continue;
-    const model: ModelKeys = models.get(name) ?? { versions: [], aliases: new Map() };
-    model.versions.push(Number(version));
+    const [, name, which, version] = recordKey.exec(key) ?? [];
+    if (name === undefined) continue;
+    const model: ModelKeys = models.get(name) ?? { versions: [], deleted: [], aliases: new Map() };
+    model[which === "deleted" ? "deleted" : "versions"].push(Number(version));
     models.set(name, model);
   }
   for (const key of listed) {
@@ -44,6 +47,9 @@ export function readModelKeys(listed: string[]): Map<string, ModelKeys> {
     if (alias === undefined || aliases === undefined) continue;
     aliases.set(alias, Math.max(Number(generation), aliases.get(alias) ?? 0));
   }
-  for (const model of models.values()) model.versions.sort((a, b) => a - b);
+  for (const model of models.values()) {
+    model.versions = model.versions.filter((version) => !model.deleted.includes(version)).toSorted((a, b) => a - b);
+    model.deleted.sort((a, b) => a - b);
+  }
   return models;
 }

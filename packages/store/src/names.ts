@@ -11,20 +11,30 @@ export interface ModelSummary {
   aliases: Record<string, AliasRecord>;
 }
 
-/** Every name with its versions and aliases, sorted by name. */
+/** Every name with its versions and aliases, sorted by name; a name whose versions were all deleted is left out. */
 export async function listModels(driver: StoreDriver): Promise<ModelSummary[]> {
-  const models = readModelKeys(await driver.list("models/"));
-  const sorted = [...models].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return Promise.all(sorted.map(([name, found]) => summarize(driver, name, found)));
+  const models = await modelsThere(driver);
+  return Promise.all(models.map(([name, found]) => summarize(driver, name, found)));
 }
 
 /** What is there of one name. @throws AppError `not_found`, saying which models there are. */
 export async function findModel(driver: StoreDriver, name: string): Promise<ModelKeys> {
+  const found = await findModelKeys(driver, name);
+  if (found && found.versions.length > 0) return found;
+  const names = (await modelsThere(driver)).map(([each]) => each);
+  const why = found ? " (all its versions were deleted)" : "";
+  throw new AppError("not_found", `there is no model "${name}"${why}; the store has ${enumerate(names, "none")}`);
+}
+
+/** What there is of one name, or was before it was deleted; undefined when there was never anything. */
+export async function findModelKeys(driver: StoreDriver, name: string): Promise<ModelKeys | undefined> {
   parse(modelName, name, "The model's name", "name");
-  const found = readModelKeys(await driver.list(keys.model(name))).get(name);
-  if (found !== undefined) return found;
-  const names = [...readModelKeys(await driver.list("models/")).keys()].toSorted();
-  throw new AppError("not_found", `there is no model "${name}"; the store has ${enumerate(names, "none")}`);
+  return readModelKeys(await driver.list(keys.model(name))).get(name);
+}
+
+async function modelsThere(driver: StoreDriver): Promise<[name: string, found: ModelKeys][]> {
+  const models = [...readModelKeys(await driver.list("models/"))];
+  return models.filter(([, { versions }]) => versions.length > 0).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** @throws AppError `not_found`, saying which versions there are. */
@@ -38,10 +48,12 @@ export async function findVersion(
     ? await readRecord(driver, keys.version(name, version), versionRecord)
     : undefined;
   if (record !== undefined) return record;
-  throw new AppError("not_found", `${name} has no version ${version}; it has ${enumerate(model.versions, "none")}`);
+  const why = model.deleted.includes(version) ? " any more: it was deleted" : "";
+  const there = enumerate(model.versions, "none");
+  throw new AppError("not_found", `${name} has no version ${version}${why}; it has ${there}`);
 }
 
-/** @throws AppError `not_found`, saying which aliases there are. */
+/** Where an alias points to. @throws AppError `not_found`, saying which aliases there are, or that its version was deleted. */
 export async function findAlias(
   driver: StoreDriver,
   name: string,
@@ -49,17 +61,25 @@ export async function findAlias(
   alias: string,
 ): Promise<AliasRecord> {
   const generation = model.aliases.get(alias);
-  if (generation !== undefined) return readAlias(driver, name, alias, generation);
-  const there = enumerate([...model.aliases.keys()].toSorted(), "no aliases");
-  throw new AppError("not_found", `${name} has no alias "${alias}"; it has ${there}`);
+  const found = generation === undefined ? undefined : await readAlias(driver, name, alias, generation);
+  if (found && !model.deleted.includes(found.version)) return found;
+  const there = enumerate(Object.keys(await aliasesOf(driver, name, model)), "no aliases");
+  const why = found ? ` any more: version ${found.version}, which it pointed to, was deleted` : "";
+  throw new AppError("not_found", `${name} has no alias "${alias}"${why}; it has ${there}`);
 }
 
+/** A name with its versions and aliases; an alias that points to a deleted version counts as none. */
 export async function summarize(driver: StoreDriver, name: string, found: ModelKeys): Promise<ModelSummary> {
-  const aliases = [...found.aliases].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return { name, versions: found.versions, aliases: await aliasesOf(driver, name, found) };
+}
+
+/** Sorted by alias. */
+async function aliasesOf(driver: StoreDriver, name: string, found: ModelKeys): Promise<Record<string, AliasRecord>> {
+  const sorted = [...found.aliases].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const records = await Promise.all(
-    aliases.map(async ([alias, generation]) => [alias, await readAlias(driver, name, alias, generation)] as const),
+    sorted.map(async ([alias, generation]) => [alias, await readAlias(driver, name, alias, generation)] as const),
   );
-  return { name, versions: found.versions, aliases: Object.fromEntries(records) };
+  return Object.fromEntries(records.filter(([, { version }]) => !found.deleted.includes(version)));
 }
 
 function enumerate(items: (string | number)[], none: string): string {

@@ -14,6 +14,7 @@ import {
 import { z } from "zod";
 import { moveAlias } from "./aliases.ts";
 import { digestOf, putBlob } from "./blobs.ts";
+import { isDeleted } from "./deletion.ts";
 import type { StoreDriver } from "./driver.ts";
 import { keys, readModelKeys } from "./keys.ts";
 import { underLease } from "./lease.ts";
@@ -78,8 +79,8 @@ export async function publishContent(
       await to.guard?.();
     });
   });
-  if (alias !== undefined) {
-    const { version } = record;
+  const { version } = record;
+  if (alias !== undefined && !(await isDeleted(driver, name, version))) {
     // The job moves the alias once, and never back from a newer version.
     await moveAlias(
       driver,

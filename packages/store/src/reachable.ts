@@ -6,6 +6,7 @@ import { parseJson, readRecord } from "./records.ts";
 
 const width = 16;
 const versionKey = /^models\/[^/]+\/versions\/\d+\.json$/;
+const deletionKey = /^(models\/[^/]+\/)deleted(\/\d+\.json)$/;
 
 /**
  * What the version records lead to: their manifests with all files, and the manifests of what these were made from, so that lineage
@@ -15,11 +16,14 @@ export class Reachable {
   /** Every digest that must stay, with the size of its content where that is known. */
   readonly sizes = new Map<string, number | undefined>();
   readonly #driver: StoreDriver;
+  readonly #deletedBefore: number;
   readonly #records = new Set<string>();
   readonly #published = new Set<string>();
 
-  constructor(driver: StoreDriver) {
+  /** @param deletedBefore versions lead nowhere that were deleted until then, in ms since 1970 by the store's clock. */
+  constructor(driver: StoreDriver, deletedBefore = Infinity) {
     this.#driver = driver;
+    this.#deletedBefore = deletedBefore;
   }
 
   /** How many artifacts are published. */
@@ -27,11 +31,21 @@ export class Reachable {
     return this.#published.size;
   }
 
+  /** Whether a version has this digest: then all its files stay. */
+  isPublished(digest: string): boolean {
+    return this.#published.has(digest);
+  }
+
   /** @throws AppError `corrupt` when a record or its manifest is damaged: what it leads to can't be known. */
   async update(): Promise<void> {
-    const listed = await this.#driver.list("models/");
-    const fresh = listed.filter((key) => versionKey.test(key) && !this.#records.has(key));
-    await inParallel(fresh, width, async (key) => {
+    const listed = await this.#driver.entries("models/");
+    const deleted = new Set(
+      listed
+        .filter(({ key, modified }) => deletionKey.test(key) && modified <= this.#deletedBefore)
+        .map(({ key }) => key.replace(deletionKey, "$1versions$2")),
+    );
+    const fresh = listed.filter(({ key }) => versionKey.test(key) && !deleted.has(key) && !this.#records.has(key));
+    await inParallel(fresh, width, async ({ key }) => {
       const record = await readRecord(this.#driver, key, versionRecord);
       if (record !== undefined) await this.#publish(key, record.digest);
       this.#records.add(key);

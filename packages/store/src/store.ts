@@ -9,6 +9,7 @@ import {
   toAppError,
   type AliasRecord,
   type ArtifactDraft,
+  type DeletionRecord,
   type FileRole,
   type Issue,
   type Manifest,
@@ -20,6 +21,7 @@ import { aliasHistory, moveAlias } from "./aliases.ts";
 import { audit, type Audit } from "./audit.ts";
 import { getBlob } from "./blobs.ts";
 import { collect, type Collection, type CollectOptions } from "./collect.ts";
+import { deleteVersion, isDeleted, type DeleteOptions } from "./deletion.ts";
 import type { StoreDriver } from "./driver.ts";
 import { keys } from "./keys.ts";
 import { buildLineage, type LineageNode } from "./lineage.ts";
@@ -150,6 +152,16 @@ export class ArtifactStore {
     return findVersion(this.#driver, name, await findModel(this.#driver, name), version);
   }
 
+  /** Deletes a version; its number is not given again: see {@link deleteVersion}. */
+  deleteVersion(name: string, version: number, options: DeleteOptions): Promise<DeletionRecord> {
+    return deleteVersion(this.#driver, name, version, options);
+  }
+
+  /** Whether there was such a version and it was deleted. */
+  isDeleted(name: string, version: number): Promise<boolean> {
+    return isDeleted(this.#driver, name, version);
+  }
+
   /**
    * Points an alias to a version.
    * @param options.generation the generation that the caller saw (0: there was none); without it the last writer wins.
@@ -162,10 +174,12 @@ export class ArtifactStore {
     options: { actor: string; generation?: number },
   ): Promise<AliasRecord> {
     parse(aliasName, alias, "The alias", "alias");
-    const { digest } = await this.version(name, version);
+    const model = await findModel(this.#driver, name);
+    const { digest } = await findVersion(this.#driver, name, model, version);
     const { actor, generation } = options;
     return moveAlias(this.#driver, name, alias, { version, digest, actor }, (history) => {
-      const current = history.at(-1)?.generation ?? 0;
+      const last = history.at(-1);
+      const current = last === undefined || model.deleted.includes(last.version) ? 0 : last.generation;
       if (generation === undefined || generation === current) return true;
       throw new AppError("conflict", `${name}@${alias} is at generation ${current}, not ${generation}: read it again`);
     });

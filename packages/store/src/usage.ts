@@ -1,4 +1,4 @@
-import type { StoreDriver } from "./driver.ts";
+import type { Entry, StoreDriver } from "./driver.ts";
 import { digestOfKey } from "./keys.ts";
 import { Reachable } from "./reachable.ts";
 
@@ -9,6 +9,8 @@ export interface Usage {
   used: { blobs: number; raw: number; stored: number };
   /** Other content: of running and of interrupted publications. */
   unused: { blobs: number; stored: number };
+  /** What is remembered of jobs, so that none is done twice. */
+  steps: { records: number; stored: number };
   scratch: { stored: number };
 }
 
@@ -25,6 +27,16 @@ export async function usage(driver: StoreDriver): Promise<Usage> {
     part.stored += size;
     used.raw += reachable.sizes.get(digest) ?? 0;
   }
-  const stored = (await driver.entries("scratch/")).reduce((sum, { size }) => sum + size, 0);
-  return { artifacts: reachable.artifacts, used, unused, scratch: { stored } };
+  const steps = await driver.entries("steps/");
+  return {
+    artifacts: reachable.artifacts,
+    used,
+    unused,
+    steps: { records: steps.length, stored: bytesOf(steps) },
+    scratch: { stored: bytesOf(await driver.entries("scratch/")) },
+  };
+}
+
+function bytesOf(entries: Entry[]): number {
+  return entries.reduce((sum, { size }) => sum + size, 0);
 }

@@ -16,7 +16,7 @@ export function addStore(program: Command): void {
     .command("gc")
     .description("tell what nothing leads to any more, or remove it")
     .option("--delete", "remove it")
-    .option("--grace <hours>", "leave content alone that is younger", hours, 24)
+    .option("--grace <hours>", "leave content alone that is younger, or whose version was deleted since", hours, 24)
     .option("--scratch <hours>", "leave a job's checkpoints alone when it wrote one since", hours, 7 * 24)
     .action(collect);
 }
@@ -26,19 +26,20 @@ function open(): Promise<ArtifactStore> {
 }
 
 async function usage(): Promise<void> {
-  const { artifacts, used, unused, scratch } = await (await open()).usage();
+  const { artifacts, used, unused, steps, scratch } = await (await open()).usage();
   const rows = [
-    ["", "BLOBS", "RAW", "STORED"],
+    ["", "COUNT", "RAW", "STORED"],
     [`${artifacts} artifacts`, String(used.blobs), bytes(used.raw), bytes(used.stored)],
     ["unused", String(unused.blobs), "", bytes(unused.stored)],
+    ["steps", String(steps.records), "", bytes(steps.stored)],
     ["scratch", "", "", bytes(scratch.stored)],
   ];
   console.log(table(rows, [1, 2, 3]));
 }
 
 async function verify(): Promise<void> {
-  const { blobs, versions, aliases, issues } = await (await open()).audit();
-  console.log(`read ${blobs} blobs, ${versions} versions, ${aliases} aliases`);
+  const { blobs, versions, aliases, steps, issues } = await (await open()).audit();
+  console.log(`read ${blobs} blobs, ${versions} versions, ${aliases} aliases, ${steps} remembered steps`);
   if (issues.length === 0) return console.log("all sound");
   for (const { path, message } of issues) console.log(`${path}: ${message}`);
   throw new AppError("corrupt", `${issues.length} damaged: see above`);
@@ -47,10 +48,11 @@ async function verify(): Promise<void> {
 async function collect(flags: { delete?: boolean; grace: number; scratch: number }): Promise<void> {
   const hour = 3_600_000;
   const options = { delete: flags.delete, graceMs: flags.grace * hour, scratchMs: flags.scratch * hour };
-  const { blobs, scratch, leftovers } = await (await open()).collect(options);
+  const { blobs, steps, scratch, leftovers } = await (await open()).collect(options);
   const rows = [
     ["", "COUNT", "STORED"],
     ["blobs", String(blobs.count), bytes(blobs.bytes)],
+    ["steps", String(steps.count), bytes(steps.bytes)],
     ["scratch", String(scratch.count), bytes(scratch.bytes)],
     ["leftovers", String(leftovers.count), bytes(leftovers.bytes)],
   ];

@@ -22,7 +22,7 @@ export function auditTests(makeDriver: MakeDriver): void {
   describe("an audit", () => {
     it("finds a sound store sound, and counts what it has read", async () => {
       const { audit } = await published(makeDriver);
-      expect(await audit()).toEqual({ blobs: 3, versions: 1, aliases: 1, issues: [] });
+      expect(await audit()).toEqual({ blobs: 3, versions: 1, aliases: 1, steps: 0, issues: [] });
     });
 
     it("names a damaged file and the version that needs it", async () => {
@@ -44,6 +44,18 @@ export function auditTests(makeDriver: MakeDriver): void {
       expect((await audit()).issues).toMatchObject([
         { path: "models/m/versions/1.json", message: expect.stringContaining("not a valid record") },
       ]);
+    });
+
+    it("reads what is remembered of steps: damage is named, an artifact that is gone is none", async () => {
+      const { driver, audit } = await published(makeDriver);
+      const artifact = { name: "m", version: 7, digest: `sha256:${"a".repeat(64)}` };
+      await new ArtifactStore(driver).keepStep("a1", { jobId: "1", result: { artifact, metrics: {} } });
+      expect(await audit()).toMatchObject({ steps: 1, issues: [] });
+      await replace(driver, "steps/a1.json", new Uint8Array(5));
+      expect(await audit()).toMatchObject({
+        steps: 1,
+        issues: [{ path: "steps/a1.json", message: expect.stringContaining("not a valid record") }],
+      });
     });
 
     it("names an alias whose version is missing", async () => {

@@ -1,4 +1,4 @@
-import { AppError } from "@whittle/contracts";
+import { AppError, type VersionRecord } from "@whittle/contracts";
 import { describe, expect, it } from "vitest";
 import { ArtifactStore } from "../store.ts";
 import { exampleDraft } from "./example-draft.ts";
@@ -33,8 +33,9 @@ export function collectTests(makeDriver: MakeDriver): void {
     it("says what it would remove, and removes nothing unless told", async () => {
       const { driver, store } = await withLeftovers(makeDriver);
       const before = await driver.list("");
-      const { blobs, scratch, leftovers } = await store.collect({ graceMs: 0 });
-      expect({ count: blobs.count, scratch, leftovers }).toEqual({ count: 3, scratch: nothing, leftovers: nothing });
+      const { blobs, ...rest } = await store.collect({ graceMs: 0 });
+      expect(blobs.count).toBe(3);
+      expect(rest).toEqual({ steps: nothing, scratch: nothing, leftovers: nothing });
       expect(await driver.list("")).toEqual(before);
     });
 
@@ -51,7 +52,8 @@ export function collectTests(makeDriver: MakeDriver): void {
 
     it("leaves young content alone", async () => {
       const { driver, store } = await withLeftovers(makeDriver);
-      expect(await store.collect({ delete: true })).toEqual({ blobs: nothing, scratch: nothing, leftovers: nothing });
+      const all = { blobs: nothing, steps: nothing, scratch: nothing, leftovers: nothing };
+      expect(await store.collect({ delete: true })).toEqual(all);
       expect(await driver.list("blobs/")).toHaveLength(9);
     });
 
@@ -78,6 +80,21 @@ export function collectTests(makeDriver: MakeDriver): void {
       expect((await store.collect({ delete: true })).scratch).toEqual(nothing);
       expect((await store.collect({ delete: true, scratchMs: 0 })).scratch).toEqual({ count: 1, bytes: 42 });
       expect(await store.scratch("old").list()).toEqual([]);
+    });
+
+    it("removes what is remembered of steps whose artifact no version has, or that is damaged", async () => {
+      const { driver, store, teacher, student } = await withLeftovers(makeDriver);
+      const step = ({ name, version, digest }: VersionRecord) => {
+        return { jobId: "1", result: { artifact: { name, version, digest }, metrics: {} } };
+      };
+      await store.keepStep("a1", step(teacher));
+      await store.keepStep("a2", step(student));
+      await driver.create("steps/a3.json", new Uint8Array(5));
+      await store.deleteVersion("teacher", 1, { actor: "me" });
+      expect((await store.collect({ delete: true })).steps).toEqual(nothing);
+      expect((await store.collect({ delete: true, graceMs: 0 })).steps.count).toBe(2);
+      expect(await driver.list("steps/")).toEqual(["steps/a2.json"]);
+      expect((await store.usage()).steps).toEqual({ records: 1, stored: expect.any(Number) });
     });
 
     it("removes nothing when a manifest is damaged, because its files can't be known", async () => {

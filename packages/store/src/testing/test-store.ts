@@ -2,6 +2,7 @@ import { describe } from "vitest";
 import type { StoreDriver } from "../driver.ts";
 import { aliasTests, publicationAliasTests } from "./alias-tests.ts";
 import { collectTests } from "./collect-tests.ts";
+import { deletionTests } from "./deletion-tests.ts";
 import { driverTests } from "./driver-tests.ts";
 import { auditTests } from "./audit-tests.ts";
 import { encodingTests } from "./encoding-tests.ts";
@@ -27,6 +28,7 @@ export function testStore(name: string, makeDriver: MakeDriver): void {
     damageTests(makeDriver);
     aliasTests(makeDriver);
     publicationAliasTests(makeDriver);
+    deletionTests(makeDriver);
     lineageTests(makeDriver);
     scratchTests(makeDriver);
     encodingTests(makeDriver);
