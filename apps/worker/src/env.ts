@@ -73,9 +73,9 @@ const schema = z
       failed: env.WHITTLE_KEEP_FAILED,
       cancelled: env.WHITTLE_KEEP_CANCELLED,
     },
-    /** How long a claim on a job holds without being renewed; lapsed ones of others are looked for twice as often. */
+    /** How long a claim on a job holds without being renewed; lapsed ones of others are looked for five times as often. */
     lockDurationMs: env.WHITTLE_LEASE_SECONDS * 1000,
-    stalledIntervalMs: env.WHITTLE_LEASE_SECONDS * 500,
+    stalledIntervalMs: env.WHITTLE_LEASE_SECONDS * 200,
     quarantineAfter: env.WHITTLE_QUARANTINE_AFTER,
     logLevel: env.WHITTLE_LOG_LEVEL,
   }));
