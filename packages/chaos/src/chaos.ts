@@ -1,6 +1,7 @@
-import { mkdir, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { root } from "./build.ts";
 import { check } from "./check/index.ts";
 import { createLocks, type Arena, type Fault } from "./faults/arena.ts";
 import { faults as allFaults } from "./faults/index.ts";
@@ -14,6 +15,8 @@ import { startSystem, type System, type SystemOptions } from "./system.ts";
 export interface ChaosOptions extends SystemOptions {
   /** How many faults. */
   faults: number;
+  /** Only faults whose kind contains this text. */
+  only?: string;
   seed: number;
   /** Jobs that are submitted to idle workers before the first fault. */
   idleJobs: number;
@@ -53,19 +56,26 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     for (const orphan of await system.stopWorkers()) history.add({ what: "orphan", ...orphan });
     await observe(system, history);
     const { entries } = history;
-    return makeReport(entries, check(entries), {
-      seed,
-      store: options.store,
-      workers,
-      seconds: (Date.now() - began) / 1000,
-    });
+    const violations = check(entries);
+    const setting = { seed, store: options.store, workers, seconds: (Date.now() - began) / 1000 };
+    const report = makeReport(entries, violations, setting);
+    return violations.length === 0 ? report : { ...report, evidence: await keepEvidence(system, options) };
   } finally {
     await system.close();
   }
 }
 
-async function strikeAll(arena: Arena, { faults: count, workers, enough, say }: ChaosOptions): Promise<void> {
-  const draw = createDeck(possible(arena.system), arena.random);
+/** Keeps the history, which the next run would replace, and what the programs wrote. @returns the folder. */
+async function keepEvidence({ folder }: System, { history, seed }: ChaosOptions): Promise<string> {
+  const evidence = join(root, ".whittle", "chaos", `violation-${seed}-${Date.now()}`);
+  await cp(history, join(evidence, "history.jsonl"));
+  const logs = (await readdir(folder)).filter((name) => name.endsWith(".log"));
+  for (const log of logs) await cp(join(folder, log), join(evidence, log));
+  return evidence;
+}
+
+async function strikeAll(arena: Arena, { faults: count, only, workers, enough, say }: ChaosOptions): Promise<void> {
+  const draw = createDeck(possible(arena.system, only), arena.random);
   const under = new Set<Promise<void>>();
   const errors: unknown[] = [];
   for (let struck = 0; struck < count && !enough.aborted && errors.length === 0;) {
@@ -88,6 +98,6 @@ async function strikeAll(arena: Arena, { faults: count, workers, enough, say }: 
   if (errors.length > 0) throw new AggregateError(errors, "a fault could not be made");
 }
 
-function possible(system: System): Fault[] {
-  return allFaults.filter((fault) => fault.possible?.(system) ?? true);
+function possible(system: System, only = ""): Fault[] {
+  return allFaults.filter((fault) => fault.kind.includes(only) && (fault.possible?.(system) ?? true));
 }

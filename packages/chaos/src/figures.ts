@@ -1,5 +1,4 @@
 import { all, byJob, type Entry, type EntryOf } from "./history.ts";
-import { startsOf } from "./check/publishes.ts";
 
 /** Durations in ms. */
 export interface Figure {
@@ -10,10 +9,15 @@ export interface Figure {
 }
 
 export interface Figures {
-  /** From the kill of a job's process or worker to the job's next start, whatever else was broken. */
-  runningAgain: Figure;
+  /** From the kill of a job's process to the first moment of the job's next one, whatever else was broken. */
+  childKilled: Figure;
   /** The same, where nothing else was broken meanwhile. */
-  runningAgainUndisturbed: Figure;
+  childKilledUndisturbed: Figure;
+  /** From the kill of a job's worker to the first moment of the job's next process. */
+  workerKilled: Figure;
+  workerKilledUndisturbed: Figure;
+  /** Of these undisturbed ones: until the job was seen to have lost its run, until a worker had taken it, until its process had begun. */
+  workerKilledParts: { noticed: Figure; taken: Figure; begun: Figure };
   /** From the request to cancel a running job to the end of its process. */
   cancelled: Figure;
   cancelledUndisturbed: Figure;
@@ -23,13 +27,22 @@ export interface Figures {
 
 export function figures(entries: readonly Entry[]): Figures {
   const faults = all(entries, "fault");
-  const again = crashes(entries, faults);
+  const child = recoveries(entries, faults, "child killed");
+  const worker = recoveries(entries, faults, "worker killed");
+  const calm = undisturbed(worker, faults);
   const cancels = cancellations(entries);
   return {
-    runningAgain: summarize(again),
-    runningAgainUndisturbed: summarize(again.filter((span) => isUndisturbed(span, faults))),
+    childKilled: summarize(child),
+    childKilledUndisturbed: summarize(undisturbed(child, faults)),
+    workerKilled: summarize(worker),
+    workerKilledUndisturbed: summarize(calm),
+    workerKilledParts: {
+      noticed: summarize(calm.map(({ from, waits }) => ({ from, to: waits }))),
+      taken: summarize(calm.map(({ waits, taken }) => ({ from: waits, to: taken }))),
+      begun: summarize(calm.map(({ taken, to }) => ({ from: taken, to }))),
+    },
     cancelled: summarize(cancels),
-    cancelledUndisturbed: summarize(cancels.filter((span) => isUndisturbed(span, faults))),
+    cancelledUndisturbed: summarize(undisturbed(cancels, faults)),
     pickedUp: summarize(pickUps(entries)),
   };
 }
@@ -39,19 +52,47 @@ interface Span {
   to: number;
 }
 
-function crashes(entries: readonly Entry[], faults: EntryOf<"fault">[]): Span[] {
-  const starts = startsOf(entries);
-  const runs = all(entries, "begun");
-  return faults.flatMap(({ at, pids = [] }) =>
-    runs.flatMap((run): Span[] => {
-      if (!pids.includes(run.pid) && !pids.includes(run.parent)) return [];
-      const of = starts.get(run.job) ?? [];
-      const [own, next] = [of[run.epoch - 1], of[run.epoch]];
-      const ended = all(entries, "done").some(({ job, epoch }) => job === run.job && epoch === run.epoch);
-      if (!own || !next || ended || run.at > at || next.at < at) return [];
-      return [{ from: at, to: next.at }];
-    }),
-  );
+/** `waits`: when the job was seen to have lost its run; `taken`: when a worker had it again. */
+interface Recovery extends Span {
+  waits: number;
+  taken: number;
+}
+
+function recoveries(entries: readonly Entry[], faults: EntryOf<"fault">[], kind: string): Recovery[] {
+  const begun = byJob(entries, "begun");
+  const done = byJob(entries, "done");
+  const states = statesOf(entries);
+  const recoveryOf = (fault: EntryOf<"fault">, job: string): Recovery[] => {
+    const runs = begun.get(job) ?? [];
+    const told = states.get(job) ?? [];
+    const run = runs.findLast(({ at }) => at <= fault.at);
+    const next = runs.find(({ at }) => at > fault.at);
+    const state = told.findLast(({ at }) => at <= fault.at);
+    const struck = run && kills(fault, run) && state?.name === "running";
+    if (!struck || !next || done.get(job)?.some(({ epoch }) => epoch === run.epoch)) return [];
+    const later = told.filter(({ at }) => at >= fault.at && at <= next.at);
+    const taken = later.findLast(({ name }) => name === "running")?.at ?? next.at;
+    const waits = later.find(({ name }) => name === "waiting")?.at ?? taken;
+    return [{ from: fault.at, waits, taken, to: next.at }];
+  };
+  return faults
+    .filter((fault) => fault.kind === kind)
+    .flatMap((fault) => [...begun.keys()].flatMap((job) => recoveryOf(fault, job)));
+}
+
+function kills({ pids = [] }: EntryOf<"fault">, { pid, parent }: EntryOf<"begun">): boolean {
+  return pids.includes(pid) || pids.includes(parent);
+}
+
+/** The states that each job has come into, in order. */
+function statesOf(entries: readonly Entry[]): Map<string, { at: number; name: string }[]> {
+  const states = new Map<string, { at: number; name: string }[]>();
+  for (const [job, events] of byJob(entries, "event"))
+    states.set(
+      job,
+      events.flatMap(({ at, event }) => (event.type === "state" ? [{ at, name: event.state }] : [])),
+    );
+  return states;
 }
 
 function cancellations(entries: readonly Entry[]): Span[] {
@@ -63,10 +104,9 @@ function cancellations(entries: readonly Entry[]): Span[] {
 }
 
 function pickUps(entries: readonly Entry[]): Span[] {
-  const events = byJob(entries, "event");
+  const states = statesOf(entries);
   return all(entries, "accepted").flatMap(({ job, idle }) => {
-    const states = (events.get(job) ?? []).filter(({ event }) => event.type === "state");
-    const [waits, runs] = states;
+    const [waits, runs] = states.get(job) ?? [];
     return idle && waits && runs ? [{ from: waits.at, to: runs.at }] : [];
   });
 }
@@ -75,14 +115,16 @@ function pickUps(entries: readonly Entry[]): Span[] {
 const aftermathMs = 5000;
 const lasting = new Set(["Redis", "store", "API"]);
 
-/** Whether nothing but the fault that a span begins with was broken; kills of other processes don't count. */
-function isUndisturbed({ from, to }: Span, faults: EntryOf<"fault">[]): boolean {
-  return faults.every(
-    ({ at, until = at, target }) =>
-      at === from ||
-      until + aftermathMs < from ||
-      at > to ||
-      !(lasting.has(target) || (target.startsWith("worker") && until > at)),
+/** Those in which nothing but the fault that they begin with was broken; kills of other processes don't count. */
+function undisturbed<S extends Span>(spans: S[], faults: EntryOf<"fault">[]): S[] {
+  return spans.filter(({ from, to }) =>
+    faults.every(
+      ({ at, until = at, target }) =>
+        at === from ||
+        until + aftermathMs < from ||
+        at > to ||
+        !(lasting.has(target) || (target.startsWith("worker") && until > at)),
+    ),
   );
 }
 

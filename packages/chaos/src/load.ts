@@ -22,6 +22,8 @@ export interface Load {
   submit(copies?: number): Promise<void>;
   /** Submits jobs one after the other, each when there is nothing else to do. */
   submitIdle(count: number): Promise<void>;
+  /** Whether more jobs are open than workers get to: then none should be added. */
+  isFull(): boolean;
   /** Keeps `count` jobs open from now on. */
   keepOpen(count: number): void;
   /** Resolves when all jobs have ended, or at the limit. */
@@ -33,6 +35,8 @@ const lookEveryMs = 100;
 /** Several jobs publish under one name, so that they compete for its next version. */
 const names = 40;
 const attempts = 20;
+/** Open jobs, in multiples of what is to be kept open, at which the load is full. */
+const fullAt = 2;
 const interval = 8;
 
 export function createLoad(system: System, history: History, random: Random): Load {
@@ -83,6 +87,7 @@ export function createLoad(system: System, history: History, random: Random): Lo
   };
   return {
     open: () => [...open.values()],
+    isFull: () => open.size + pending >= fullAt * wanted,
     submit: (copies = 1) => submitOne(copies, false),
     submitIdle: async (count) => {
       for (let at = 0; at < count; at++) {

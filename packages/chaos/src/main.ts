@@ -9,6 +9,8 @@ import { showReport } from "./report.ts";
 
 const options = z.object({
   faults: z.coerce.number().int().min(1).default(100),
+  /** Only faults whose kind contains this text. */
+  only: z.string().default(""),
   seed: z.coerce.number().int().min(0).default(1),
   workers: z.coerce.number().int().min(1).max(16).default(3),
   store: z.enum(["fs", "s3"]).default("fs"),
@@ -18,9 +20,9 @@ const options = z.object({
   minutes: z.coerce.number().min(0).max(1440).default(60),
 });
 
-/** `npm run chaos -- --faults N --seed S [--workers K] [--store fs|s3] [--lease SECONDS] [--minutes M]`. Ends with exit code 1 when a promise was broken. */
+/** `npm run chaos -- --faults N --seed S [--only TEXT] [--workers K] [--store fs|s3] [--lease SECONDS] [--minutes M]`. Ends with exit code 1 when a promise was broken. */
 async function main(): Promise<void> {
-  const names = ["faults", "seed", "workers", "store", "lease", "minutes"];
+  const names = ["faults", "only", "seed", "workers", "store", "lease", "minutes"];
   const { values } = parseArgs({
     options: Object.fromEntries(names.map((name) => [name, { type: "string" as const }])),
   });

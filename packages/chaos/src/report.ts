@@ -25,6 +25,8 @@ export interface Report extends Setting {
   /** In ms. */
   figures: Figures;
   violations: Violation[];
+  /** Folder that the history and what the programs wrote are kept in, when a promise was broken. */
+  evidence?: string;
 }
 
 export function makeReport(entries: readonly Entry[], violations: Violation[], setting: Setting): Report {
@@ -63,8 +65,13 @@ export function showReport(report: Report): string[] {
     "jobs",
     ...rows({ ...jobs, starts: report.starts, "published by an earlier run": report.latePublications }),
     "ms (count, p50, p99, most)",
-    row("killed to running again", figureText(measured.runningAgain)),
-    row("  nothing else broken", figureText(measured.runningAgainUndisturbed)),
+    row("job's process killed to running again", figureText(measured.childKilled)),
+    row("  nothing else broken", figureText(measured.childKilledUndisturbed)),
+    row("worker killed to running again", figureText(measured.workerKilled)),
+    row("  nothing else broken", figureText(measured.workerKilledUndisturbed)),
+    row("    until it was noticed", figureText(measured.workerKilledParts.noticed)),
+    row("    until a worker had it", figureText(measured.workerKilledParts.taken)),
+    row("    until its process had begun", figureText(measured.workerKilledParts.begun)),
     row("cancelled to process gone", figureText(measured.cancelled)),
     row("  nothing else broken", figureText(measured.cancelledUndisturbed)),
     row("picked up by an idle worker", figureText(measured.pickedUp)),
@@ -72,7 +79,9 @@ export function showReport(report: Report): string[] {
       `VIOLATION (seed ${seed}) ${invariant}: ${message}`,
       ...lines.slice(0, shownLines).map((line) => `  ${JSON.stringify(line)}`),
     ]),
-    violations.length === 0 ? "nothing lost, nothing doubled" : `${violations.length} violations`,
+    violations.length === 0
+      ? "nothing lost, nothing doubled"
+      : `${violations.length} violations, shown by ${report.evidence}`,
   ];
 }
 

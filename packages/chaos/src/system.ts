@@ -29,6 +29,8 @@ export interface ChaosWorker {
 
 /** A Whittle of its own: private Redis, API and workers as processes, a store. */
 export interface System {
+  /** Holds the logs of the programs, `<name>.log`. */
+  folder: string;
   /** Holds what the jobs write down. */
   witness: string;
   client: WhittleClient;
@@ -46,8 +48,6 @@ export interface System {
     pid(): number;
     startAgain(): Promise<void>;
   };
-  /** The processes that run jobs now. */
-  children(): ProcessInfo[];
   /** Stops the workers, which hand back their jobs. @returns what is left running of them. */
   stopWorkers(): Promise<ProcessInfo[]>;
   close(): Promise<void>;
@@ -125,13 +125,13 @@ async function start(
   await untilReady(client, workers);
   return {
     ...place,
+    folder,
     witness,
     client,
     api,
     redis,
     workers: started,
     leaseMs: leaseSeconds * 1000,
-    children: () => findProcesses(join(programs, "child.js")),
     stopWorkers: async () => {
       await Promise.all(started.map(({ program }) => program.stop(60_000)));
       return findProcesses(programs).filter(({ pid }) => pid !== api.pid());

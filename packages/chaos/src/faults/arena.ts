@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { History } from "../history.ts";
 import type { Load } from "../load.ts";
+import { isAlive } from "../processes.ts";
 import type { Random } from "../random.ts";
 import type { ChaosWorker, System } from "../system.ts";
+import { readRun } from "../witness.ts";
 
 /** What a fault has to do with. */
 export interface Arena {
@@ -44,18 +46,28 @@ export async function find<T>(look: () => T | undefined | Promise<T | undefined>
   return undefined;
 }
 
-/** Strikes a worker that runs a job, `child` being the process of that. */
+/** Strikes a worker whose job is under way, `child` being the process of that. */
 export async function onBusyWorker(
-  { system, random, alone }: Arena,
+  arena: Arena,
   strike: (worker: ChaosWorker, child: number) => Promise<void>,
 ): Promise<boolean> {
+  const { system, random, alone } = arena;
   const worker = random.pick(system.workers);
   if (!worker) return false;
   return alone(worker.program.name, async () => {
-    const child = await find(() => system.children().find(({ parent }) => parent === worker.program.pid())?.pid);
+    const child = await find(() => processUnder(arena, worker.program.pid()));
     if (child === undefined) return false;
     await sleep(random.between(0, 300));
     await strike(worker, child);
     return true;
   });
+}
+
+/** The process of a job that has begun under a worker's. */
+async function processUnder({ system, load }: Arena, worker: number): Promise<number | undefined> {
+  for (const { id, epoch, running } of load.open()) {
+    const [begun] = running ? await readRun(system.witness, id, epoch) : [];
+    if (begun?.what === "begun" && begun.parent === worker && isAlive(begun.pid)) return begun.pid;
+  }
+  return undefined;
 }

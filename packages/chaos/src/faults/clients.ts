@@ -8,6 +8,7 @@ import { find, type Arena, type Fault } from "./arena.ts";
 const submitTwice: Fault = {
   kind: "submitted several times",
   strike: async ({ load, history, random }) => {
+    if (load.isFull()) return false;
     history.add({ what: "fault", kind: "submitted several times", target: "API" });
     await load.submit(2 + random.below(4));
     return true;
@@ -18,6 +19,7 @@ const killApi: Fault = {
   kind: "API killed in mid-submit",
   strike: ({ system, load, history, random, alone }) =>
     alone("API", async () => {
+      if (load.isFull()) return false;
       const submitted = [load.submit(), load.submit(2)];
       await sleep(random.between(0, 40));
       history.add({ what: "fault", kind: "API killed in mid-submit", target: "API", pids: [system.api.pid()] });
