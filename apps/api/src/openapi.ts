@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { scopeOf, type Route } from "./route.ts";
+import { scopeOf, takesQuery, type Route } from "./route.ts";
 import { components } from "./schemas.ts";
 
 type Json = Record<string, unknown>;
@@ -31,9 +31,9 @@ export function openApiDocument(routes: Route[], options: { secured: boolean }):
 }
 
 function operation(route: Route): Json {
-  const { method, path, tag, summary, description, input, example, status = 200 } = route;
-  const query = method === "get" ? input : undefined;
-  const schema = method !== "get" && input ? inline(input) : undefined;
+  const { path, tag, summary, description, input, example, status = 200 } = route;
+  const query = takesQuery(route) ? input : undefined;
+  const schema = !takesQuery(route) && input ? inline(input) : undefined;
   return {
     operationId: operationId(route),
     tags: [tag],

@@ -5,7 +5,7 @@ import type { Authenticator } from "./auth.ts";
 import type { Scope } from "./keys.ts";
 
 interface Described {
-  method: "get" | "post" | "put";
+  method: "get" | "post" | "put" | "delete";
   /** As Express writes it: `/v1/jobs/:id`. */
   path: string;
   tag: string;
@@ -26,7 +26,7 @@ interface Described {
 
 /** One HTTP operation, from which both its handler and its entry in the OpenAPI document are made. */
 export interface Route extends Described {
-  /** What it takes: the query of a GET, the JSON body of anything else. */
+  /** What it takes: the query of a GET or DELETE, the JSON body of anything else. */
   input?: z.ZodType;
   example?: unknown;
   run: (request: Request, response: Response) => Promise<void>;
@@ -54,10 +54,15 @@ export function routeWith<S extends z.ZodType>(
   { handle, ...described }: Described & { example?: unknown; handle: Handle<Exchange & { input: z.output<S> }> },
 ): Route {
   const run = async (request: Request, response: Response): Promise<void> => {
-    const [given, what] = described.method === "get" ? [request.query, "the query"] : [request.body ?? {}, "the body"];
+    const [given, what] = takesQuery(described) ? [request.query, "the query"] : [request.body ?? {}, "the body"];
     answer(response, described.status, await handle({ input: parse(schema, given, what), request, response }));
   };
   return { ...described, input: schema, run };
+}
+
+/** Whether what it takes is in the query, not in a body. */
+export function takesQuery({ method }: Pick<Route, "method">): boolean {
+  return method === "get" || method === "delete";
 }
 
 function answer(response: Response, status = 200, value: unknown): void {

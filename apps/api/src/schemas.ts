@@ -1,5 +1,6 @@
 import {
   aliasRecord,
+  deletionRecord,
   digest,
   jobEvent,
   jobResources,
@@ -115,6 +116,7 @@ export const components = {
   Model: model,
   Version: versionRecord,
   Alias: aliasRecord,
+  Deletion: deletionRecord,
   Manifest: manifest,
   Lineage: lineageNode,
   Worker: workerView,

@@ -84,6 +84,7 @@ describe("with keys", () => {
     ]);
     expect(await status("reader", "/v1/jobs/make", "POST")).toBe(403);
     expect(await status("submitter", "/v1/jobs/make", "POST")).toBe(202);
+    expect(await status("submitter", "/v1/models/m/versions/1", "DELETE")).toBe(403);
     expect(await status("submitter", "/admin/queues")).toBe(403);
     expect(await status("admin", "/admin/queues")).toBe(200);
     const refused = await fetch(`${url}/v1/jobs/make`, {

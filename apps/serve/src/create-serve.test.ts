@@ -80,6 +80,26 @@ describe("a serving app", () => {
   });
 });
 
+describe("a deleted version", () => {
+  it("is unloaded; its model is answered by the newest that is left, or not found", async () => {
+    const other = await startServeForTest({ models: ["kept"] });
+    for (const bias of [1, 2] as const) await other.publish(denseModel([bias, bias]), "kept");
+    await other.publish(denseModel(), "gone");
+    expect((await predict(other, "gone/versions/1")).status).toBe(200);
+    expect((await predict(other, "kept/versions/1")).status).toBe(200);
+    await expect.poll(async () => (await predict(other, "kept")).body, patient).toEqual(answerWith([2, 2]));
+    await other.store.deleteVersion("kept", 2, { actor: "test" });
+    await other.store.deleteVersion("gone", 1, { actor: "test" });
+    await expect.poll(async () => (await predict(other, "kept")).body, patient).toEqual(answerWith([1, 1]));
+    await expect.poll(async () => (await predict(other, "gone/versions/1")).status, patient).toBe(404);
+    await other.store.deleteVersion("kept", 1, { actor: "test" });
+    await expect
+      .poll(() => other.get("/readyz"), patient)
+      .toMatchObject({ status: 503, body: { missing: [expect.stringContaining("all its versions were deleted")] } });
+    expect((await predict(other, "kept")).status).toBe(404);
+  });
+});
+
 describe("managing what is served", () => {
   it("unloads what was not used for longest beyond the limit, and loads it again when asked", async () => {
     for (const name of ["one", "two", "three"]) await serve.publish(denseModel(), name);

@@ -69,6 +69,19 @@ const ids = async (client: WhittleClient, options = {}) =>
   (await collect(client.events("j1", { retryMs: 1, ...options }))).map(({ id }) => id);
 
 describe("WhittleClient", () => {
+  it("deletes a version, and says when it is to be forced", async () => {
+    const record = { name: "m", version: 3, digest: "sha256:0", actor: "me", at };
+    const server = await serve(json(record));
+    const client = new WhittleClient({ url: server.url });
+    expect(await client.deleteVersion("m", 3)).toEqual(record);
+    await client.deleteVersion("m", 3, { force: true });
+    const path = "/v1/models/m/versions/3";
+    expect(server.seen.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      `DELETE ${path}`,
+      `DELETE ${path}?force=true`,
+    ]);
+  });
+
   it("submits a job with its options, its key and its idempotency key", async () => {
     const server = await serve(json({ id: "j1", state: "waiting" }, 202));
     const client = new WhittleClient({ url: `${server.url}/`, key: "secret" });

@@ -2,6 +2,7 @@ import {
   AppError,
   parseModelReference,
   type AliasRecord,
+  type DeletionRecord,
   type JobView,
   type Manifest,
   type PipelineView,
@@ -153,6 +154,15 @@ export class WhittleClient {
 
   setAlias(name: string, alias: string, version: number): Promise<AliasRecord> {
     return this.#api.json("PUT", `/v1/models/${segment(name)}/aliases/${segment(alias)}`, { body: { version } });
+  }
+
+  /**
+   * Deletes a version, whose number is not given again. Needs a key of scope admin.
+   * @param options.force also where an alias points to it or a job that has not ended takes it.
+   */
+  deleteVersion(name: string, version: number, { force = false } = {}): Promise<DeletionRecord> {
+    const query = force ? { force: "true" } : {};
+    return this.#api.json("DELETE", `/v1/models/${segment(name)}/versions/${version}`, { query });
   }
 
   /** The model card, in Markdown, of a name, name@version or name@alias. */

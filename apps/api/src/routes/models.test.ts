@@ -60,7 +60,7 @@ describe("models", () => {
         type: "text/markdown; charset=utf-8",
       });
       expect(body).toContain("# small@1");
-      expect(body).toContain(`base: ${base}`);
+      expect(body).toMatch(new RegExp(`base.*${base}`));
     }
     expect((await rig.get("/v1/models/big/report.svg")).body).toMatchObject({ code: "not_found" });
     expect(await rig.get(`/v1/models/${base}/report`)).toMatchObject({
@@ -112,6 +112,33 @@ describe("models", () => {
     expect((await rig.send("PUT", "/v1/models/small/aliases/prod", { version: 1, generation: 1 })).status).toBe(409);
     expect((await rig.send("PUT", "/v1/models/small/aliases/prod", { version: 9 })).status).toBe(404);
     expect((await rig.send("PUT", "/v1/models/small/aliases/Prod", { version: 1 })).status).toBe(400);
+  });
+
+  it("are deleted, version by version, by whom may", async () => {
+    await rig.store.publish(draft(base), { name: "small", jobId: "j3", actor: "test" });
+    const path = "/v1/models/small/versions/2";
+    const deleted = { status: 200, body: { name: "small", version: 2, actor: "local" } };
+    expect(await rig.send("DELETE", path)).toMatchObject(deleted);
+    expect(await rig.send("DELETE", path)).toMatchObject(deleted);
+    expect((await rig.get(path)).body).toMatchObject({ detail: expect.stringContaining("it was deleted; it has 1") });
+    expect((await rig.send("DELETE", "/v1/models/small/versions/9")).status).toBe(404);
+    expect((await rig.send("DELETE", `${path}?force=perhaps`)).body).toMatchObject({ issues: [{ path: "force" }] });
+    expect(await rig.send("DELETE", "/v1/models/small/versions/1")).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining("small@1 is what small@prod stands for") },
+    });
+    expect((await rig.send("DELETE", "/v1/models/small/versions/1?force=true")).status).toBe(200);
+  });
+
+  it.each(["big@1", "big", "digest"])("are not deleted while a job takes them as %s, unless forced", async (named) => {
+    const id = await rig.submit("change", { params: { base: named === "digest" ? base : named } });
+    const path = "/v1/models/big/versions/1";
+    expect(await rig.send("DELETE", path)).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining(`big@1 is taken by job ${id}`) },
+    });
+    await rig.post(`/v1/jobs/${id}/cancel`);
+    expect((await rig.send("DELETE", path)).status).toBe(200);
   });
 
   it("can be named by a job once they are there", async () => {

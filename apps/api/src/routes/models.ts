@@ -1,10 +1,12 @@
-import { AppError, aliasRecord, manifest, versionRecord } from "@whittle/contracts";
+import { AppError, aliasRecord, deletionRecord, manifest, versionRecord } from "@whittle/contracts";
 import { reportChart, reportMarkdown, type Published } from "@whittle/jobs/report";
 import type { Request, Response } from "express";
 import { z } from "zod";
+import { querySchema } from "../query.ts";
 import { param, route, routeWith, type Route } from "../route.ts";
 import { lineageNode, model } from "../schemas.ts";
 import type { Services } from "../services.ts";
+import { usersOf } from "../version-users.ts";
 
 const tag = "models";
 const anyReference = "`name` here is a name, name@version, name@alias or sha256:<digest>.";
@@ -18,8 +20,22 @@ const move = z.strictObject({
     .meta({ description: "The alias's generation that you saw (0: none); 409 when it has moved since." }),
 });
 
+const deletion = querySchema({
+  force: z
+    .enum(["true", "false"])
+    .default("false")
+    .transform((text) => text === "true")
+    .meta({ description: "Delete it also where an alias points to it or a job takes it." }),
+});
+
 export function modelRoutes(services: Services): Route[] {
-  return [...nameRoutes(services), ...reportRoutes(services), ...artifactRoutes(services), aliasRoute(services)];
+  return [
+    ...nameRoutes(services),
+    deleteRoute(services),
+    ...reportRoutes(services),
+    ...artifactRoutes(services),
+    aliasRoute(services),
+  ];
 }
 
 function nameRoutes({ store }: Services): Route[] {
@@ -60,6 +76,36 @@ function nameRoutes({ store }: Services): Route[] {
       },
     }),
   ];
+}
+
+function deleteRoute(services: Services): Route {
+  const { store, auth } = services;
+  return routeWith(deletion, {
+    method: "delete",
+    path: "/v1/models/:name/versions/:version",
+    tag,
+    summary: "Delete a version; its number is not given again",
+    description:
+      "Serving apps unload it when they next look at the store; its files go with a later `whittle store gc`, but for what another version needs. " +
+      "Deleting it twice is as once. 409 when an alias points to it, or a job that has not ended takes it.",
+    scope: "admin",
+    answer: deletionRecord,
+    handle: async ({ input: { force }, request }) => {
+      const name = param(request, "name");
+      const version = versionNumber(param(request, "version"));
+      if (!force && !(await store.isDeleted(name, version))) await refuseUsed(services, name, version);
+      return store.deleteVersion(name, version, { actor: auth.actor(request), force });
+    },
+  });
+}
+
+/** @throws AppError `conflict` that names the jobs which take the version. */
+async function refuseUsed(services: Services, name: string, version: number): Promise<void> {
+  const users = await usersOf(services, await services.store.version(name, version));
+  if (users.length === 0) return;
+  const jobs = `${users.length === 1 ? "job" : "jobs"} ${users.slice(0, 10).join(", ")}`;
+  const message = `${name}@${version} is taken by ${jobs}, not ended yet: wait, cancel, or delete it with force=true`;
+  throw new AppError("conflict", message);
 }
 
 /** What a person reads and looks at; made from the version record and the manifest when it is asked for. */

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { AppError, datatype, parse } from "@whittle/contracts";
+import { AppError, datatype, parse, parseModelReference } from "@whittle/contracts";
 import type { InferInput, ServedModel } from "@whittle/sdk";
 import type { Command } from "commander";
 import { z } from "zod";
@@ -9,9 +9,15 @@ import { createClient, readJson } from "./client.ts";
 
 const reference = "name, name@version or name@alias";
 
-/** `models`, `report`, `download` and `predict`: what jobs have made, and what it answers. */
+/** `models`, `models delete`, `report`, `download` and `predict`: what jobs have made, and what it answers. */
 export function addModels(program: Command): void {
-  program.command("models").description("list the published models").action(models);
+  const list = program.command("models").description("list the published models").action(models);
+  list
+    .command("delete")
+    .description("delete a version of a model; its number is not given again")
+    .argument("<version>", "name@version")
+    .option("--force", "also where an alias points to it, or a job that has not ended takes it")
+    .action(deleteVersion);
   program
     .command("report")
     .description("print a model's card: what was measured, beside what it was made from, and what it is not for")
@@ -43,6 +49,17 @@ async function models(): Promise<void> {
       .join(", "),
   ]);
   console.log(rows.length === 0 ? "no models" : table([["MODEL", "NEWEST", "ALIASES"], ...rows]));
+}
+
+async function deleteVersion(version: string, { force }: { force?: boolean }): Promise<void> {
+  const parsed = parseModelReference(version);
+  if (parsed?.kind !== "version")
+    throw new AppError(
+      "invalid_request",
+      `"${version}" must be name@version, such as small@3: a version is deleted, not an alias`,
+    );
+  await createClient().deleteVersion(parsed.name, parsed.version, { force: force === true });
+  console.log(`deleted ${version}; whittle store gc --delete removes its files once it was deleted for a day`);
 }
 
 async function download(model: string, { to }: { to: string }): Promise<void> {

@@ -59,7 +59,9 @@ export class Registry {
       return summary;
     };
     const following = [...this.#wants.values()].map((want) =>
-      this.#follow(want, read).catch((error: unknown) => this.#report(want, toAppError(error))),
+      this.#follow(want, read)
+        .catch((error: unknown) => this.#miss(want, toAppError(error)))
+        .catch((error: unknown) => this.#report(want, toAppError(error))),
     );
     await Promise.all(following);
   }
@@ -183,6 +185,17 @@ export class Registry {
     want.current = next;
     delete want.failure;
     if (previous) void loader.letGo(previous);
+  }
+
+  /** What can't be followed stays as it is; what was deleted is unloaded, and forgotten unless it is to be kept. */
+  async #miss(want: Want, problem: AppError): Promise<void> {
+    this.#report(want, problem);
+    const { current, name } = want;
+    if (problem.code !== "not_found" || !current) return;
+    if (!(await this.#options.store.isDeleted(name, current.version)) || want.current !== current) return;
+    if (!want.pinned) return void this.#drop(want);
+    delete want.current;
+    void this.#options.loader.letGo(current);
   }
 
   /** Reports a problem once, not at every look at the store. */
