@@ -31,7 +31,12 @@ export const comparison = z.object({
   role: z.enum(["base", "teacher"]),
   digest,
   accuracy: proportion,
+  /** Of the parent's file that is served, as those of the model itself; older manifests have the gzipped size alone. */
+  bytes: z.int().positive().optional(),
   gzipBytes: z.int().positive(),
+  parameters: z.int().nonnegative().optional(),
+  macs: z.int().nonnegative().optional(),
+  sparsity: z.number().min(0).max(1).optional(),
   perClass: z.array(classCount).optional(),
   /** Samples that only one of the two got right, and the two-sided p of McNemar's exact test. */
   mcNemar: z.object({

@@ -14,7 +14,11 @@ const parent = {
   role: "base" as const,
   digest: `sha256:${"0".repeat(64)}`,
   evaluation: evaluationOf(Int32Array.of(0, 1, 0, 1, 0)),
+  bytes: 2000,
   gzipBytes: 900,
+  parameters: 40,
+  macs: 32,
+  sparsity: 0.5,
 };
 
 describe("comparing a model with the one it was made from", () => {
@@ -29,6 +33,11 @@ describe("comparing a model with the one it was made from", () => {
     expect(compare(labels, parent, own, names)).toMatchObject({
       role: "base",
       accuracy: { value: 3 / 5, n: 5 },
+      bytes: 2000,
+      gzipBytes: 900,
+      parameters: 40,
+      macs: 32,
+      sparsity: 0.5,
       perClass: [{ correct: 2 }, { correct: 1 }],
       mcNemar: { onlyParent: 1, onlyThis: 2, pValue: 1 },
     });
@@ -39,11 +48,13 @@ const at = (p50: number) => ({ p50, p95: p50 });
 const latencies = (b1: number, b32: number) => ({ b1: at(b1), b32: at(b32) });
 const metricsOf = (accuracy: number, pValue: number): Metrics => ({
   accuracy: { value: accuracy, interval: [0, 1], n: 1000 },
+  bytes: 500,
   gzipBytes: 300,
   comparison: {
     role: "base",
     digest: parent.digest,
     accuracy: { value: 0.9, interval: [0, 1], n: 1000 },
+    bytes: 2000,
     gzipBytes: 900,
     mcNemar: { onlyParent: 1, onlyThis: 1, pValue },
   },
@@ -68,9 +79,23 @@ describe("recommending a compressed model", () => {
     const slow = { ...asFast, latencyMs: latencies(1.04, 14) };
     const larger = { ...metricsOf(0.9, 1), gzipBytes: 901 };
     expect(recommend(larger, slow)?.reasons).toEqual([
-      "it is larger: 901 bytes for 900",
+      "it is larger when gzipped: 901 bytes for 900",
       "it is slower at batch 32: 14.000 ms for 10.000 ms",
     ]);
+  });
+
+  it("holds a larger file against it although it is smaller when gzipped", () => {
+    const larger = { ...metricsOf(0.9, 1), bytes: 2001 };
+    expect(recommend(larger, asFast)).toEqual({
+      recommended: false,
+      reasons: ["it is larger: 2001 bytes for 2000"],
+    });
+  });
+
+  it("compares what an older manifest has", () => {
+    const { comparison, ...metrics } = metricsOf(0.9, 1);
+    const { bytes: _none, ...older } = comparison!;
+    expect(recommend({ ...metrics, comparison: older }, asFast)?.recommended).toBe(true);
   });
 
   it("says nothing of a model that was made from none", () => {

@@ -13,20 +13,25 @@ export function perClass(labels: Int32Array, { predictions }: Evaluation, names:
   }));
 }
 
+/** The model that another was made from, or its teacher: how it answers the test samples, and what it costs. */
+interface Parent extends Pick<
+  Comparison,
+  "role" | "digest" | "bytes" | "gzipBytes" | "parameters" | "macs" | "sparsity"
+> {
+  evaluation: Evaluation;
+}
+
 /** How a model answers against a parent, on the same samples. */
 export function compare(
   labels: Int32Array,
-  parent: { role: Comparison["role"]; digest: string; evaluation: Evaluation; gzipBytes: number },
+  { evaluation, ...parent }: Parent,
   own: Evaluation,
   names: string[],
 ): Comparison {
-  const { role, digest, evaluation, gzipBytes } = parent;
   const { onlyFirst, onlySecond, pValue } = mcNemar(labels, evaluation.predictions, own.predictions);
   return {
-    role,
-    digest,
+    ...parent,
     accuracy: evaluation.accuracy,
-    gzipBytes,
     perClass: perClass(labels, evaluation, names),
     mcNemar: { onlyParent: onlyFirst, onlyThis: onlySecond, pValue },
   };
@@ -40,7 +45,7 @@ const latencyTolerance = 0.05;
 
 /** Whether to use a compressed model in place of the one that it was made from; the reasons speak against it. */
 export function recommend(
-  { accuracy, gzipBytes = 0, comparison }: Metrics,
+  { accuracy, bytes, gzipBytes, comparison }: Metrics,
   { latencyMs, parentLatencyMs }: Measurements,
 ): Measurements["recommendation"] {
   if (comparison?.role !== "base" || !accuracy) return undefined;
@@ -49,7 +54,13 @@ export function recommend(
   const { pValue } = comparison.mcNemar;
   if (loss > acceptedLoss && pValue < significance)
     reasons.push(`it is ${(100 * loss).toFixed(2)} points less accurate (McNemar p = ${pValue.toPrecision(2)})`);
-  if (gzipBytes > comparison.gzipBytes) reasons.push(`it is larger: ${gzipBytes} bytes for ${comparison.gzipBytes}`);
+  for (const [own, other, name] of [
+    [bytes, comparison.bytes, "larger"],
+    [gzipBytes, comparison.gzipBytes, "larger when gzipped"],
+  ] as const) {
+    if (own !== undefined && other !== undefined && own > other)
+      reasons.push(`it is ${name}: ${own} bytes for ${other}`);
+  }
   for (const [batch, name] of [
     ["b1", "batch 1"],
     ["b32", "batch 32"],

@@ -89,11 +89,9 @@ export async function measured(context: JobContext, product: Product): Promise<J
   const metrics: Metrics = {
     accuracy,
     loss,
-    bytes: onnx.byteLength,
-    gzipBytes: gzipSize(onnx),
-    ...analyse(onnx),
+    ...costOf(onnx),
     perClass: perClass(data.test.y, own, data.labels),
-    ...(parent && { comparison: compare(data.test.y, parent, own, data.labels) }),
+    ...(parent && { comparison: compare(data.test.y, parent.compared, own, data.labels) }),
     ...product.metrics,
   };
   stopIfAborted(context.signal);
@@ -110,11 +108,13 @@ async function openParent(context: JobContext, { parents: [parent], data }: Prod
   const manifest = await context.store.manifest(parent.digest);
   const onnx = await context.store.readFile(manifest, "onnx");
   const evaluation = await evaluateOnnx(context, onnx, data.test, manifest.config, data);
-  return { ...parent, onnx, evaluation, gzipBytes: gzipSize(onnx) };
+  return { onnx, compared: { ...parent, evaluation, ...costOf(onnx) } };
 }
 
-function gzipSize(bytes: Uint8Array): number {
-  return gzipSync(bytes, { level: 9 }).byteLength;
+/** What a model takes of memory, a download and arithmetic. */
+function costOf(onnx: Uint8Array) {
+  const gzipBytes = gzipSync(onnx, { level: 9 }).byteLength;
+  return { bytes: onnx.byteLength, gzipBytes, ...analyse(onnx) };
 }
 
 /** Latencies of the model and, in turn with it, of its parent. */
