@@ -1,4 +1,8 @@
-import type { Comparison, FileRole, Manifest, Metrics, Proportion, VersionRecord } from "@whittle/contracts";
+import type { Comparison, Manifest, Metrics, VersionRecord } from "@whittle/contracts";
+import { describeCompression } from "./compression.ts";
+import { describeFormats, describeLimits, describeModel } from "./model.ts";
+import { settingsTable } from "./settings.ts";
+import { bytes, count, describeProportion, list, milliseconds, percent, points, ratio, table } from "./text.ts";
 
 /** A published version, with the name of the one that it is compared with where that has one. */
 export interface Published {
@@ -10,23 +14,36 @@ export interface Published {
 /** What a person must know of a model before using it: what it is, from what and how it was made, what was measured, what it is not for. */
 export function reportMarkdown(published: Published): string {
   const { record, manifest } = published;
+  const compression = describeCompression(manifest);
   const sections = [
     `# ${record.name}@${record.version}`,
+    summary(published),
     verdict(published),
     "## Measured",
     measuredTable(published),
     measuredHow(published),
     ...classes(manifest.metrics),
     "## What it is",
-    whatItIs(published),
+    describeModel(manifest),
+    ...(compression === undefined ? [] : ["### Compressed", compression]),
     "### Formats",
-    formats(manifest),
+    describeFormats(manifest),
     "## What it is not for",
-    limits(manifest),
+    describeLimits(manifest),
     "## How it was made",
     howItWasMade(published),
+    "### Settings",
+    settingsTable(manifest.job, namesOf(published)),
   ];
   return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
+}
+
+function summary({ manifest, parentName }: Published): string {
+  const { config, job, parents, data } = manifest;
+  const [parent] = parents;
+  const from = parent ? ` from ${parentName ?? shortened(parent.digest)} (${parent.role})` : "";
+  const told = config.labels ? ` of ${config.labels.length} classes` : "";
+  return `A classifier${told}, made by a job of the kind \`${job.kind}\`${from}${data ? ` with the data set ${data.name}` : ""}.`;
 }
 
 function verdict({ record, parentName }: Published): string {
@@ -37,43 +54,57 @@ function verdict({ record, parentName }: Published): string {
   return `**Not recommended** in place of ${other}: ${recommendation.reasons.join("; ")}.`;
 }
 
+const size = ["smaller", "larger"] as const;
+const work = ["fewer", "more"] as const;
+const speed = ["faster", "slower"] as const;
+
 function measuredTable({ record, manifest, parentName }: Published): string {
   const { metrics } = manifest;
   const { latencyMs, parentLatencyMs } = record.measurements;
   const { comparison } = metrics;
+  const change = (words: readonly [string, string]) => (own: number, other: number) => ratio(own, other, words);
+  const faster = (own: { p50: number }, other: { p50: number }) => ratio(own.p50, other.p50, speed);
   const rows = [
-    row("Accuracy", metrics.accuracy, comparison?.accuracy, describeProportion),
-    row("Size as it is", metrics.bytes, undefined, bytes),
-    row("Size gzipped", metrics.gzipBytes, comparison?.gzipBytes, bytes),
-    row("Latency, batch 1, p50 / p95", latencyMs?.b1, parentLatencyMs?.b1, milliseconds),
-    row("Latency, batch 32, p50 / p95", latencyMs?.b32, parentLatencyMs?.b32, milliseconds),
-    row("Parameters", metrics.parameters, undefined, String),
-    row("Multiply-accumulates of a sample", metrics.macs, undefined, String),
-    row("Weights that are zero", metrics.sparsity, undefined, percent),
-    row("Mean cross-entropy", metrics.loss, undefined, (loss) => loss.toFixed(4)),
+    row("Accuracy", [metrics.accuracy, comparison?.accuracy], describeProportion, (own, other) =>
+      points(own.value - other.value),
+    ),
+    row("Size as it is", [metrics.bytes, comparison?.bytes], bytes, change(size)),
+    row("Size gzipped", [metrics.gzipBytes, comparison?.gzipBytes], bytes, change(size)),
+    row("Latency, batch 1, p50 / p95", [latencyMs?.b1, parentLatencyMs?.b1], milliseconds, faster),
+    row("Latency, batch 32, p50 / p95", [latencyMs?.b32, parentLatencyMs?.b32], milliseconds, faster),
+    row("Parameters", [metrics.parameters, comparison?.parameters], count, change(work)),
+    row("Multiply-accumulates of a sample", [metrics.macs, comparison?.macs], count, change(work)),
+    row("Weights that are zero", [metrics.sparsity, comparison?.sparsity], percent),
+    row("Mean cross-entropy", [metrics.loss, undefined], (loss) => loss.toFixed(4)),
   ];
-  const other = comparison ? `${parentName ?? comparison.digest.slice(0, 19)} (${comparison.role})` : "";
-  return table(["", "This model", ...(comparison ? [other] : [])], rows.flat(), comparison ? 3 : 2);
+  const other = comparison ? `${parentName ?? shortened(comparison.digest)} (${comparison.role})` : "";
+  return table(["", "This model", other, "Change"], rows.flat(), comparison ? 4 : 2);
 }
 
-function row<T>(name: string, own: T | undefined, other: T | undefined, show: (value: T) => string): string[][] {
+function row<T>(
+  name: string,
+  [own, other]: [T | undefined, T | undefined],
+  show: (value: T) => string,
+  change?: (own: T, other: T) => string,
+): string[][] {
   if (own === undefined) return [];
-  return [[name, show(own), other === undefined ? "" : show(other)]];
+  if (other === undefined) return [[name, show(own), "", ""]];
+  return [[name, show(own), show(other), change?.(own, other) ?? ""]];
 }
 
 function measuredHow({ record, manifest }: Published): string {
   const { accuracy, comparison, control, fidelity } = manifest.metrics;
   const { cpu } = record.measurements;
-  const lines = [
-    accuracy && `Accuracy on ${accuracy.n} test samples of ${manifest.data?.name}, with its 95% interval (Wilson).`,
+  return list([
+    accuracy &&
+      `Accuracy on ${count(accuracy.n)} test samples of ${manifest.data?.name}, with its 95% interval (Wilson).`,
     comparison && describePair(comparison),
     control && describeControl(control),
     fidelity &&
       `The outputs differ by ${fidelity.meanDifference.toPrecision(3)} on average and ${fidelity.maxDifference.toPrecision(3)} at most; ${percent(fidelity.agreement.value)} of the predictions are the same.`,
     cpu &&
       `Latencies in ONNX Runtime, one thread, models in turn in one run, on ${cpu.model} (${cpu.threads} threads; ${instructions(cpu.flags)}).`,
-  ];
-  return lines.filter(Boolean).join(" ");
+  ]);
 }
 
 function describePair({ mcNemar: { onlyParent, onlyThis, pValue } }: Comparison): string {
@@ -100,94 +131,37 @@ function classes({ perClass, comparison }: Metrics): string[] {
   const rows = perClass.map(({ label, samples, correct }, at) => {
     const other = comparison?.perClass?.[at];
     const change = other && samples > 0 ? points((correct - other.correct) / samples) : "";
-    return [label, String(samples), share(samples, correct), change];
+    return [label, count(samples), share(samples, correct), change];
   });
   const head = ["Class", "Samples", "Recognised", "Change"];
   return ["### Classes", table(head, rows, comparison?.perClass ? 4 : 3)];
 }
 
-function whatItIs({ manifest }: Published): string {
-  const { family, signature, preprocessing, labels, compression } = manifest.config;
-  const tensors = (specs: typeof signature.inputs) =>
-    specs.map(({ name, datatype, shape }) => `\`${name}\` ${datatype} [${shape.join(", ")}]`).join(", ");
-  return list([
-    `A model of the family ${family}`,
-    `Takes ${tensors(signature.inputs)}, where -1 is the batch, each raw value x as x * ${preprocessing.scale} + ${preprocessing.offset}`,
-    `Gives ${tensors(signature.outputs)}: logits`,
-    labels && `Classes, in order: ${labels.join(", ")}`,
-    compression && `Compressed: ${JSON.stringify(compression)}`,
-  ]);
-}
-
-const uses: Record<FileRole, string> = {
-  tfjs: "TensorFlow.js (`tf.loadLayersModel`), with weights.bin beside it; what is trained and compressed further",
-  weights: "the weights of model.json",
-  onnx: "ONNX; what is served and was measured",
-  "saved-model": "TensorFlow SavedModel (`tf.saved_model.load` of its folder), signature `serving_default`",
-  report: "evidence that the job gathered",
-};
-
-function formats({ files }: Manifest): string {
-  return list(files.map(({ path, role }) => `\`${path}\`: ${uses[role]}`));
-}
-
-function limits({ data, config: { labels } }: Manifest): string {
-  return list([
-    `It was made and measured on ${data?.name} only. How it answers samples of another origin was not measured`,
-    `It knows ${labels ? `the ${labels.length} classes above` : "its classes"} and answers one of them whatever it is shown`,
-    "Logits are not calibrated probabilities. Decisions about people need an evaluation of their own",
-  ]);
-}
-
-function howItWasMade({ record, manifest }: Published): string {
+function howItWasMade(published: Published): string {
+  const { record, manifest } = published;
   const { job, parents, data, versions } = manifest;
+  const names = namesOf(published);
+  const { trainingSeconds } = record.measurements;
   return list([
-    `Job ${record.jobId}, kind ${job.kind}, ${record.createdAt}${seconds(record.measurements.trainingSeconds)}`,
+    `Job ${record.jobId} of the kind ${job.kind}, ${record.createdAt}${trainingSeconds === undefined ? "" : `, ${trainingSeconds.toFixed(1)} s of training`}`,
     data && `Data set ${data.name}, ${data.digest}`,
-    ...parents.map(({ role, digest }) => `${role}: ${digest}`),
-    `Made with ${Object.entries(versions)
+    ...parents.map(({ role, digest }) => {
+      const name = names.get(digest);
+      return `From its ${role} ${name ? `${name}, ` : ""}${digest}`;
+    }),
+    `With ${Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(", ")}`,
     `Digest ${record.digest}`,
-  ]).concat(`\n\n\`\`\`json\n${JSON.stringify(job.params, undefined, 2)}\n\`\`\``);
+  ]);
 }
 
-function seconds(training: number | undefined): string {
-  return training === undefined ? "" : `, ${training.toFixed(1)} s of training`;
+/** Names of the parents, as far as they are known. */
+function namesOf({ manifest: { parents }, parentName }: Published): ReadonlyMap<string, string> {
+  const [first] = parents;
+  return new Map(first && parentName !== undefined ? [[first.digest, parentName]] : []);
 }
 
-function list(items: (string | false | undefined)[]): string {
-  return items
-    .filter((item) => item)
-    .map((item) => `- ${item}.`)
-    .join("\n");
-}
-
-function table(head: string[], rows: string[][], columns: number): string {
-  const line = (cells: string[]) =>
-    `| ${cells
-      .slice(0, columns)
-      .map((cell) => cell.replaceAll("|", "\\|"))
-      .join(" | ")} |`;
-  return [line(head), line(Array.from({ length: columns }, () => "---")), ...rows.map(line)].join("\n");
-}
-
-function describeProportion({ value, interval: [low, high] }: Proportion): string {
-  return `${percent(value)} (${percent(low)} to ${percent(high)})`;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(2)}%`;
-}
-
-function points(difference: number): string {
-  return `${difference > 0 ? "+" : ""}${(100 * difference).toFixed(1)} points`;
-}
-
-function bytes(count: number): string {
-  return `${(count / 1000).toFixed(1)} KB`;
-}
-
-function milliseconds({ p50, p95 }: { p50: number; p95: number }): string {
-  return `${p50.toFixed(3)} / ${p95.toFixed(3)} ms`;
+function shortened(digest: string): string {
+  return digest.slice(0, 19);
 }

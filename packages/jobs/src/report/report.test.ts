@@ -23,7 +23,7 @@ const manifest: Manifest = {
   schemaVersion: 1,
   config: {
     family: "mlp",
-    familyParams: {},
+    familyParams: { hidden: [8] },
     signature: {
       inputs: [{ name: "x", datatype: "FP32", shape: [-1, 4] }],
       outputs: [{ name: "logits", datatype: "FP32", shape: [-1, 2] }],
@@ -35,6 +35,8 @@ const manifest: Manifest = {
     accuracy: { value: 0.8, interval: [0.7, 0.9], n: 10 },
     bytes: 2000,
     gzipBytes: 1000,
+    parameters: 1500,
+    macs: 600,
     perClass: [
       { label: "cat", samples: 5, correct: 4 },
       { label: "a|b", samples: 5, correct: 4 },
@@ -43,7 +45,10 @@ const manifest: Manifest = {
       role: "base",
       digest: digest("b"),
       accuracy: { value: 0.9, interval: [0.8, 1], n: 10 },
+      bytes: 7800,
       gzipBytes: 4000,
+      parameters: 1500,
+      macs: 1200,
       perClass: [
         { label: "cat", samples: 5, correct: 5 },
         { label: "a|b", samples: 5, correct: 4 },
@@ -55,7 +60,19 @@ const manifest: Manifest = {
       mcNemar: { onlyControl: 1, onlyThis: 3, pValue: 0.625 },
     },
   },
-  job: { kind: "quantize", params: { bits: 8 } },
+  job: {
+    kind: "quantize",
+    params: {
+      model: digest("b"),
+      bits: 8,
+      equalize: false,
+      calibration: { samples: 512 },
+      target: undefined,
+      familyParams: { hidden: [16, 8] },
+      teachers: [{ weight: 2 }],
+      clip: {},
+    },
+  },
   data: { name: "tiny", digest: digest("c") },
   parents: [{ role: "base", digest: digest("b") }],
   versions: { whittle: "0.1.0" },
@@ -70,9 +87,13 @@ describe("the report of a version", () => {
     expect(text).toContain("# small@2\n");
     expect(text).toContain("**Not recommended** in place of large@1: it is slower at batch 32");
     expect(text).toContain("|  | This model | large@1 (base) |");
-    expect(text).toContain("| Accuracy | 80.00% (70.00% to 90.00%) | 90.00% (80.00% to 100.00%) |");
-    expect(text).toContain("| Size gzipped | 1.0 KB | 4.0 KB |");
-    expect(text).toContain("| Latency, batch 32, p50 / p95 | 3.000 / 6.000 ms | 2.000 / 4.000 ms |");
+    expect(text).toContain("A classifier of 2 classes, made by a job of the kind `quantize` from large@1 (base) with");
+    expect(text).toContain("| Accuracy | 80.00% (70.00% to 90.00%) | 90.00% (80.00% to 100.00%) | -10.0 points |");
+    expect(text).toContain("| Size as it is | 2.0 KB | 7.8 KB | 3.9x smaller |");
+    expect(text).toContain("| Size gzipped | 1.0 KB | 4.0 KB | 4.0x smaller |");
+    expect(text).toContain("| Latency, batch 32, p50 / p95 | 3.000 / 6.000 ms | 2.000 / 4.000 ms | 1.5x slower |");
+    expect(text).toContain("| Parameters | 1,500 | 1,500 | the same |");
+    expect(text).toContain("| Multiply-accumulates of a sample | 600 | 1,200 | 2.0x fewer |");
     expect(text).toContain("may be chance (McNemar's exact test, p = 1.0)");
     expect(text).toContain("without a teacher, by the same seed and settings, it has an accuracy of 60.00% (50.00% to");
     expect(text).toContain("right on 1 samples, only with the teacher on 3 (p = 0.63)");
@@ -87,11 +108,65 @@ describe("the report of a version", () => {
 
   it("tells how the model is used and what it was made with", () => {
     const text = reportMarkdown(published);
-    expect(text).toContain("Takes `x` FP32 [-1, 4], where -1 is the batch, each raw value x as x * 2 + -1.");
-    expect(text).toContain("### Formats\n\n- `model.onnx`: ONNX; what is served and was measured.\n");
+    expect(text).toContain("- The family `mlp` of the zoo: hidden [8].\n");
+    expect(text).toContain("Takes `x` FP32 [batch, 4]: each raw value x as x * 2 - 1.");
+    expect(text).toContain("| `model.onnx` | ONNX; what is served and was measured | 2.0 KB |");
     expect(text).toContain("It was made and measured on tiny only.");
-    expect(text).toContain(`base: ${digest("b")}`);
-    expect(text).toContain('"bits": 8');
+    expect(text).toContain("It is weakest at cat, of which it recognises 80.00%");
+    expect(text).toContain("It can't be trained or compressed further");
+    expect(text).toContain(`From its base large@1, ${digest("b")}.`);
+  });
+
+  it("lists the job's settings one by one, with the models by their names", () => {
+    const text = reportMarkdown(published);
+    const rows = ["| `model` | large@1 |", "| `bits` | 8 |", "| `equalize` | no |", "| `calibration.samples` | 512 |"];
+    const lists = ["| `familyParams.hidden` | 16, 8 |", "| `teachers.0.weight` | 2 |"];
+    expect(text).toContain(`| Setting | Value |\n| --- | --- |\n${[...rows, ...lists].join("\n")}\n`);
+    expect(text).not.toMatch(/[{}]/);
+  });
+
+  it.each([
+    [1 / 255, 0, "each raw value x as x / 255"],
+    [1 / 127.5, -1, "each raw value x as x / 127.5 - 1"],
+    [0.0302, 0.25, "each raw value x as x * 0.0302 + 0.25"],
+    [1, 0.5, "each raw value x as x + 0.5"],
+    [1, 0, "raw values as they are"],
+  ])("says what is done to raw values with the scale %d and the offset %d", (scale, offset, said) => {
+    const config = { ...manifest.config, preprocessing: { scale, offset } };
+    expect(reportMarkdown({ ...published, manifest: { ...manifest, config } })).toContain(`[batch, 4]: ${said}.`);
+  });
+
+  it("says what was done to the weights", () => {
+    const compression = {
+      prunedSparsity: 0.5,
+      channels: { conv1: 8, dense: 1024 },
+      quantization: {
+        bits: 4,
+        storedBits: 4.25,
+        granularity: "channel",
+        scheme: "symmetric",
+        method: "static",
+        layers: { conv1: 8, logits: "float" as const },
+        calibrator: "mse",
+        rounding: "adaround",
+      },
+    };
+    const config = { ...manifest.config, compression };
+    const metrics = { ...manifest.metrics, clusters: 16 };
+    const text = reportMarkdown({ ...published, manifest: { ...manifest, config, metrics } });
+    expect(text).toContain("of the zoo, before channels were removed: hidden [8].");
+    for (const row of [
+      "| Channels left | conv1 8, dense 1,024 |",
+      "| Weights made zero | 50.00% |",
+      "| Different weights in a layer | at most 16 |",
+      "| Weights | 4 bits, symmetric, rounded by AdaRound |",
+      "| Scales | one for each output channel |",
+      "| Layers that differ | conv1 8 bits, logits float |",
+      "| A weight in the file | 4.25 bits on average |",
+      "| Activations | 8 bits, ranges by mse |",
+    ])
+      expect(text).toContain(`${row}\n`);
+    expect(reportMarkdown(published)).not.toContain("### Compressed");
   });
 
   it("is shorter for a model that was made from none", () => {
@@ -105,7 +180,8 @@ describe("the report of a version", () => {
   it("draws what it takes of the other model's size, time and accuracy", () => {
     const chart = reportChart(published) ?? "";
     expect(chart).toMatch(/^<svg /);
-    for (const text of ["small@2 beside large@1", "accuracy", "size, gzipped", "latency, batch 1", "latency, batch 32"])
-      expect(chart).toContain(text);
+    const bars = ["accuracy", "size", "size, gzipped", "multiply-accumulates", "latency, batch 1", "latency, batch 32"];
+    for (const text of ["small@2 beside large@1", ...bars, "25.6%", "150.0%", "worse", "the other model"])
+      expect(chart).toContain(`>${text}</text>`);
   });
 });

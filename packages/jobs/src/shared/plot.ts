@@ -7,19 +7,28 @@ export interface Axis {
   log?: boolean;
 }
 
+/** A line across a chart, such as a limit. */
+interface Level {
+  name: string;
+  y: number;
+}
+
 export interface LineChart {
   title: string;
   x: Axis;
   y: Axis;
   series: { name: string; points: readonly (readonly [x: number, y: number])[] }[];
-  /** A line across the chart, such as a limit. */
-  level?: { name: string; y: number };
+  level?: Level;
 }
 
 export interface BarChart {
   title: string;
   y: Axis;
-  bars: { name: string; value: number; highlighted?: boolean }[];
+  /** `label` is written above the bar. */
+  bars: { name: string; value: number; label?: string; highlighted?: boolean }[];
+  /** What the two colours mean. */
+  legend?: { plain: string; highlighted: string };
+  level?: Level;
 }
 
 const WIDTH = 720;
@@ -116,6 +125,13 @@ function legend(entries: { name: string; colour: string }[]): string[] {
   });
 }
 
+function levelLine({ name, y }: Level, up: Scale): string[] {
+  return [
+    `<path d="M${MARGIN.left} ${place(up.at(y))}H${MARGIN.left + PLOT.width}" stroke="#dc2626" stroke-dasharray="6 4"/>`,
+    text({ x: MARGIN.left + 6, y: up.at(y) - 6 }, name, 'fill="#dc2626"'),
+  ];
+}
+
 /** Lines with a mark at every point, and a legend. */
 export function lineChart({ title, x, y, series, level }: LineChart): string {
   const points = series.flatMap((each) => each.points);
@@ -132,22 +148,19 @@ export function lineChart({ title, x, y, series, level }: LineChart): string {
       ...places.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="3.5" fill="${colour}"/>`),
     ];
   });
-  const limit = level && [
-    `<path d="M${MARGIN.left} ${place(up.at(level.y))}H${right}" stroke="#dc2626" stroke-dasharray="6 4"/>`,
-    text({ x: MARGIN.left + 6, y: up.at(level.y) - 6 }, level.name, 'fill="#dc2626"'),
-  ];
-  const content = [...yAxis(y, up), ...xAxis(x, across), ...(limit ?? []), ...lines, ...legend(coloured)];
+  const limit = level ? levelLine(level, up) : [];
+  const content = [...yAxis(y, up), ...xAxis(x, across), ...limit, ...lines, ...legend(coloured)];
   return frame(title, MARGIN.bottom, content);
 }
 
 /** Upright bars, their names slanted below them. */
-export function barChart({ title, y, bars }: BarChart): string {
-  const base = y.log ? [] : [0];
-  const up = scaleOf([...bars.map(({ value }) => value), ...base], y, MARGIN.top + PLOT.height, MARGIN.top);
+export function barChart({ title, y, bars, legend: meaning, level }: BarChart): string {
+  const ends = [...(y.log ? [] : [0]), ...(level ? [level.y] : [])];
+  const up = scaleOf([...bars.map(({ value }) => value), ...ends], y, MARGIN.top + PLOT.height, MARGIN.top);
   const bottom = MARGIN.top + PLOT.height;
   const step = PLOT.width / Math.max(1, bars.length);
   const longest = Math.max(0, ...bars.map(({ name }) => name.length));
-  const drawn = bars.flatMap(({ name, value, highlighted }, at) => {
+  const drawn = bars.flatMap(({ name, value, label, highlighted }, at) => {
     const [left, top] = [MARGIN.left + (at + 0.15) * step, up.at(value)];
     const colour = highlighted ? COLOURS[1] : COLOURS[0];
     const under = { x: left + 0.35 * step, y: bottom + 16 };
@@ -155,8 +168,17 @@ export function barChart({ title, y, bars }: BarChart): string {
     return [
       `<rect x="${place(left)}" y="${place(top)}" width="${place(0.7 * step)}" height="${place(bottom - top)}" fill="${colour}"/>`,
       text(under, name, slanted),
+      ...(label ? [text({ x: under.x, y: top - 6 }, label, 'text-anchor="middle"')] : []),
     ];
   });
+  const [plain = "", marked = ""] = COLOURS;
+  const colours = meaning
+    ? legend([
+        { name: meaning.plain, colour: plain },
+        { name: meaning.highlighted, colour: marked },
+      ])
+    : [];
   const line = `<path d="M${MARGIN.left} ${bottom}h${PLOT.width}" stroke="#6b7280"/>`;
-  return frame(title, 28 + longest * 4.5, [...yAxis(y, up), ...drawn, line]);
+  const limit = level ? levelLine(level, up) : [];
+  return frame(title, 28 + longest * 4.5, [...yAxis(y, up), ...limit, ...drawn, line, ...colours]);
 }
