@@ -117,7 +117,7 @@ export const parent = z.object({ role: z.enum(["base", "teacher"]), digest });
 
 /** The part of a manifest that says what the model is. */
 export const modelConfig = z.object({
-  /** A family of the zoo and the parameters that it was built with. */
+  /** A family of the zoo and the parameters that it was built with; what was changed since is in model.json and `compression` alone. */
   family: z.string(),
   familyParams: z.record(z.string(), z.unknown()),
   signature,

@@ -16,14 +16,14 @@ const name = "logits";
  * that other jobs with the same teacher and samples need not ask again, until they are collected as a job's scratch is.
  */
 export async function answersOf(plan: LessonPlan, teacher: Teacher): Promise<tf.Tensor> {
-  const { context, x, data } = plan;
+  const { context, samples, data } = plan;
   const place = context.store.scratch(`answers-${await keyOf(plan, teacher)}`);
   const known = await recall(context, place);
   const classes = data.labels.length;
-  if (known) return tf.tensor2d(known, [x.shape[0] ?? 0, classes]);
+  if (known) return tf.tensor2d(known, [samples.y.length, classes]);
   const model = await openTrainable(context, teacher);
   try {
-    const logits = predict(model, x);
+    const logits = predict(model, samples.x);
     const values = Float32Array.from(await logits.data());
     await place.write(name, new Uint8Array(values.buffer)).catch((error: unknown) => {
       context.log("warn", `the teacher's answers are not kept: ${toAppError(error).message}`);
@@ -37,8 +37,8 @@ export async function answersOf(plan: LessonPlan, teacher: Teacher): Promise<tf.
 async function keyOf({ context, params, data }: LessonPlan, { digest, manifest }: Teacher): Promise<string> {
   const { limit, validationSplit } = params;
   const backend = await startEngine(context);
-  const samples = { data: data.digest, limit, validationSplit, preprocessing: manifest.config.preprocessing };
-  const parts = { teacher: digest, samples, versions: versionsOf(backend), backend, cpu: cpuInfo() };
+  const asked = { data: data.digest, limit, validationSplit, preprocessing: manifest.config.preprocessing };
+  const parts = { teacher: digest, samples: asked, versions: versionsOf(backend), backend, cpu: cpuInfo() };
   return createHash("sha256").update(canonicalJson(parts)).digest("hex");
 }
 

@@ -3,7 +3,7 @@ import type { Dataset } from "@whittle/zoo";
 import { stopIfAborted, type JobContext } from "../shared/context.ts";
 import { averagedLogits, distillationLoss } from "../shared/distillation.ts";
 import { openTrainable } from "../shared/model.ts";
-import type { TrainingExtras } from "../shared/training.ts";
+import type { TrainingExtras, TrainingSamples } from "../shared/training.ts";
 import { answersOf } from "./answers.ts";
 import type { DistillParams } from "./contract.ts";
 import { tieHints } from "./hints.ts";
@@ -15,8 +15,7 @@ export interface LessonPlan {
   params: DistillParams;
   teachers: [Teacher, ...Teacher[]];
   data: Dataset;
-  /** All training samples, [n, ...]. */
-  x: tf.Tensor;
+  samples: TrainingSamples;
 }
 
 /** What the training of a student takes, and what it holds until `dispose`. */

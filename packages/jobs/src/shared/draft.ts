@@ -13,7 +13,6 @@ import { modelWeights, saveModel, saveSavedModel, type tf } from "@whittle/engin
 import { analyse, exportOnnx } from "@whittle/onnx";
 import { cpuInfo, measureLatency } from "@whittle/onnx/runtime";
 import type { Dataset } from "@whittle/zoo";
-import { z } from "zod";
 import { stopIfAborted, type JobContext, type JobOutcome } from "./context.ts";
 import { compare, perClass, recommend } from "./comparison.ts";
 import { evaluateOnnx } from "./evaluation.ts";
@@ -39,8 +38,6 @@ export interface Product {
 
 const binary = "application/octet-stream";
 
-const modelJson = z.object({ modelTopology: z.unknown() });
-
 /** The files of a trainable model, in every format that it can be written in; the job's log says which it can't. */
 export async function exportTrainable(
   context: Pick<JobContext, "log">,
@@ -48,8 +45,7 @@ export async function exportTrainable(
   { signature }: ModelConfig,
 ): Promise<Pick<Product, "files" | "onnx">> {
   const { topology, weights } = await saveModel(model);
-  const { modelTopology } = modelJson.parse(JSON.parse(new TextDecoder().decode(topology)));
-  const onnx = exportOnnx({ topology: modelTopology, weights: modelWeights(model), signature });
+  const onnx = onnxOf(model, signature);
   const files: ArtifactDraft["files"] = [
     { path: "model.json", role: "tfjs", mediaType: "application/json", bytes: topology },
     { path: "weights.bin", role: "weights", mediaType: binary, bytes: weights },
@@ -57,6 +53,11 @@ export async function exportTrainable(
     ...savedModelFiles(context, model, signature),
   ];
   return { files, onnx };
+}
+
+/** A model in the form that is served and measured. */
+export function onnxOf(model: tf.LayersModel, signature: Signature): Uint8Array {
+  return exportOnnx({ topology: model.toJSON(undefined, false), weights: modelWeights(model), signature });
 }
 
 /** None where TensorFlow is not there or the model does other things for other numbers of samples. */

@@ -2,9 +2,7 @@ import { parse, type Preprocessing, type TrainingSettings } from "@whittle/contr
 import {
   checkpointFiles,
   fit,
-  samplesAt,
   storedCheckpoints,
-  tf,
   type Checkpoint,
   type CheckpointHooks,
   type EpochPoint,
@@ -12,6 +10,7 @@ import {
   type FitResult,
   type Inputs,
   type RawSamples,
+  type tf,
 } from "@whittle/engine";
 import type { Dataset, Split } from "@whittle/zoo";
 import { datasetName, datasets } from "@whittle/zoo/catalog";
@@ -37,32 +36,25 @@ export function trainingSamples(
   return { ...side(train), ...(validation && { validation: side(validation) }) };
 }
 
-/** The same as one tensor each, for kinds that do more with them than train. */
-export interface TrainingTensors extends TrainingSamples<tf.Tensor> {
-  dispose(): void;
-}
-
-/** Splits a data set's training samples and turns them into what the model sees. */
-export function trainingTensors(data: Dataset, preprocessing: Preprocessing, validationSplit: number): TrainingTensors {
-  const { x, y, validation } = trainingSamples(data, preprocessing, validationSplit);
-  const side = (raw: RawSamples, labels: Int32Array) => ({
-    x: samplesAt(
-      raw,
-      labels.map((_, at) => at),
-    ),
-    y: labels,
-  });
-  const sides = { ...side(x, y), ...(validation && { validation: side(validation.x, validation.y) }) };
-  return { ...sides, dispose: () => tf.dispose([sides.x, ...(sides.validation ? [sides.validation.x] : [])]) };
-}
-
 /** What a kind adds to the settings that it was given. */
 export interface TrainingExtras extends Pick<
   FitOptions,
   "loss" | "taps" | "lossVariables" | "masks" | "reparametrize" | "beforeStep"
 > {
-  /** Which of a job's several trainings it is: each has a checkpoint of its own. */
-  part?: string;
+  /** Which of a job's several trainings it is. */
+  part?: TrainingPart;
+}
+
+/** One of several trainings of a job: each has a checkpoint of its own and the same share of the job's progress. */
+export interface TrainingPart {
+  /** Before its stages and what it logs: "round 2/3". */
+  name: string;
+  /** How many come before it, and how many there are. */
+  before: number;
+  of: number;
+  /** Where its epochs are told, by default in the series `epoch`, and the epochs that the series has already. */
+  series?: string;
+  epochsBefore?: number;
 }
 
 /** The part of a job's progress that is training; loading comes before it, measuring after it. */
@@ -73,7 +65,7 @@ const TRAINING = { from: 0.1, to: 0.9 };
  * job's folder where an earlier attempt left one, with the same result as if it had never stopped.
  */
 export async function trainModel(
-  context: JobContext,
+  job: JobContext,
   model: tf.LayersModel,
   { x, y, validation }: TrainingSamples,
   settings: TrainingSettings,
@@ -81,6 +73,7 @@ export async function trainModel(
 ): Promise<FitResult> {
   const { epochs, validationSplit, restoreBest } = settings;
   const { from, to } = TRAINING;
+  const context = part ? tellingPart(job, part) : job;
   context.progress(from, `epoch 1/${epochs}`);
   if (validationSplit > 0 && !validation)
     context.log("warn", "too few samples to hold any back: the epochs are judged on the training samples");
@@ -103,9 +96,21 @@ export async function trainModel(
   return result;
 }
 
+function tellingPart(job: JobContext, { name, before, of, series, epochsBefore = 0 }: TrainingPart): JobContext {
+  const { from, to } = TRAINING;
+  return {
+    ...job,
+    progress: (fraction, stage) =>
+      job.progress(from + (before * (to - from) + fraction - from) / of, `${name}: ${stage}`),
+    log: (level, message) => job.log(level, `${name}: ${message}`),
+    metrics: (own, step, values) => job.metrics(series ?? own, epochsBefore + step, values),
+  };
+}
+
 /** The run's folder holds the last two checkpoints; the newest is kept for the job's next run, which may be on another host. */
-function checkpointOf(context: JobContext, part?: string): CheckpointHooks {
-  const files = checkpointFiles(context.workDir, part === undefined ? "checkpoint" : `checkpoint-${part}`);
+function checkpointOf(context: JobContext, part?: TrainingPart): CheckpointHooks {
+  const name = ["checkpoint", ...(part?.name.match(/\w+/g) ?? [])].join("-");
+  const files = checkpointFiles(context.workDir, name);
   const write = async (number: number, bytes: Uint8Array): Promise<void> => {
     await files.write(number, bytes);
     await context.keep(files.path(number));

@@ -1,7 +1,6 @@
 import { modelWeights, predict, tf, type LossFunction } from "@whittle/engine";
-import type { JobContext } from "../../shared/context.ts";
 import { distillationFrom, recoveryOptions } from "../../shared/distillation.ts";
-import { trainModel } from "../../shared/training.ts";
+import { trainModel, type TrainingPart } from "../../shared/training.ts";
 import { maskTensors, sparsityOf, zerosOf } from "../../shared/masks.ts";
 import type { Pruning } from "./remove.ts";
 
@@ -32,9 +31,9 @@ export async function fineTune(
   const weights = modelWeights(model);
   const masks = sparse ? maskTensors(weights, zerosOf(weights)) : {};
   try {
-    const context = roundOf(pruning.context, round, rounds, settings.epochs);
-    const part = rounds === 1 ? {} : { part: `round-${round}` };
-    const { seconds } = await trainModel(context, model, samples, settings, { masks, ...(loss && { loss }), ...part });
+    const part = rounds > 1 && { part: partOf(round, rounds, settings.epochs) };
+    const extras = { masks, ...(loss && { loss }), ...part };
+    const { seconds } = await trainModel(pruning.context, model, samples, settings, extras);
     return seconds;
   } finally {
     tf.dispose(masks);
@@ -47,17 +46,8 @@ export function sparsityLeft({ base }: Pruning, model: tf.LayersModel): number |
   return sparsityOf(zerosOf(modelWeights(model)));
 }
 
-/** What a round tells, as a part of the job: its epochs go on where those of the round before ended. */
-function roundOf(context: JobContext, round: number, rounds: number, epochs: number): JobContext {
-  if (rounds === 1) return context;
-  return {
-    ...context,
-    progress: (fraction, stage) => {
-      context.progress(
-        0.1 + (0.8 * (round - 1 + (fraction - 0.1) / 0.8)) / rounds,
-        `round ${round}/${rounds}: ${stage}`,
-      );
-    },
-    metrics: (series, step, values) => context.metrics(series, (round - 1) * epochs + step, values),
-  };
+/** Its epochs go on where those of the round before ended. */
+function partOf(round: number, rounds: number, epochs: number): TrainingPart {
+  const before = round - 1;
+  return { name: `round ${round}/${rounds}`, before, of: rounds, epochsBefore: before * epochs };
 }
