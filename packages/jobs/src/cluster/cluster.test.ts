@@ -1,7 +1,7 @@
 import type { Manifest } from "@whittle/contracts";
 import { initEngine, loadModel, modelWeights, type ModelWeights } from "@whittle/engine";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openBench, testJobKind, type JobBench } from "../testing.ts";
+import { openBench, testJobKind, tinyTraining, type JobBench } from "../testing.ts";
 
 const fineTune = { epochs: 2, batchSize: 32, optimizer: { type: "adam", learningRate: 0.005 } };
 const params = { model: "tiny-base", clusters: 6, fineTune: { ...fineTune, seed: 1 } };
@@ -61,6 +61,17 @@ describe("clustering", () => {
     expect(Math.max(...counts(after))).toBe(8);
     expect(manifest.metrics.sparsity).toBe(pruned.metrics.sparsity);
     expect(manifest.config.compression?.prunedSparsity).toBe(pruned.config.compression?.prunedSparsity);
+  });
+
+  it("folds batch normalization first, so that the exported weights share their values too", async () => {
+    const cnn = { family: "cnn", familyParams: { filters: [8], dense: 0, batchNorm: true } };
+    await bench.run("train", { ...tinyTraining, ...cnn, epochs: 1 }, { id: "normalized" });
+    const { manifest: base } = await opened("normalized");
+    const { manifest, weights } = await cluster({ model: "normalized", clusters: 4, fineTune });
+    expect(Object.keys(weights).filter((name) => name.startsWith("norm"))).toEqual([]);
+    expect(new Set(weights["conv1/kernel"]?.data).size).toBe(4);
+    expect(manifest.metrics.bytes).toBeLessThanOrEqual(base.metrics.bytes ?? 0);
+    expect(manifest.metrics.gzipBytes).toBeLessThan((base.metrics.gzipBytes ?? 0) / 2);
   });
 
   it("changes nothing when done again", async () => {

@@ -3,7 +3,9 @@ import { assignWeights, modelWeights, type tf } from "@whittle/engine";
 import type { JobContext, JobOutcome } from "../shared/context.ts";
 import { openDatasetOf } from "../shared/data.ts";
 import { exportTrainable, measured } from "../shared/draft.ts";
-import { checkFits, openArtifact, openTrainable, refuse } from "../shared/model.ts";
+import { checkFits, openArtifact, openTrainable, refuse, type Artifact } from "../shared/model.ts";
+import { foldBatchNorms } from "../shared/network/fold-batch-norm.ts";
+import { buildNetwork, networkOf } from "../shared/network/network.ts";
 import { trainingSamples, trainModel, type TrainingSamples } from "../shared/training.ts";
 import { startEngine } from "../shared/zoo-model.ts";
 import type { ClusterParams } from "./contract.ts";
@@ -16,7 +18,7 @@ export async function run(params: ClusterParams, context: JobContext): Promise<J
   const base = await openArtifact(context, "model", params.model);
   const data = await openDatasetOf(context, base, params);
   checkFits(base, data);
-  const model = await openTrainable(context, base);
+  const model = await openFolded(context, base);
   try {
     const { config } = base.manifest;
     const { fineTune } = params;
@@ -31,6 +33,18 @@ export async function run(params: ClusterParams, context: JobContext): Promise<J
   } finally {
     model.dispose();
   }
+}
+
+/** The model with its batch normalizations folded, as it is exported: the weights that share values are those of the file. */
+async function openFolded(context: JobContext, base: Artifact): Promise<tf.LayersModel> {
+  const model = await openTrainable(context, base);
+  const network = networkOf(model);
+  const folded = foldBatchNorms(network);
+  const count = network.calls.length - folded.calls.length;
+  if (count === 0) return model;
+  context.log("info", `${count} batch normalizations are folded into the layers before them, as they are for serving`);
+  model.dispose();
+  return buildNetwork(folded);
 }
 
 function cluster(context: JobContext, model: tf.LayersModel, clusters: number): Map<string, Sharing> {

@@ -27,15 +27,15 @@ export class FakeQuantize extends tf.layers.Layer {
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
     const [input] = [inputs].flat();
-    if (!input || !this.#logStep) throw new AppError("internal", `${this.name} needs an input`);
+    if (!input) throw new AppError("internal", `${this.name} needs an input`);
     const ofSample = input.size / (input.shape[0] || 1);
     const quantizer = this.trainable ? learnedStep : straightThrough;
-    return quantizer(input, tf.exp(this.#logStep.read()), this.#levels, ofSample);
+    return quantizer(input, this.step(), this.#levels, ofSample);
   }
 
-  /** The step as it is now, a float32. */
-  step(): number {
-    return tf.tidy(() => tf.exp(this.#logStep?.read() ?? Number.NaN).dataSync()[0] ?? Number.NaN);
+  /** As it is now, a scalar; may be part of a training step. */
+  step(): tf.Tensor {
+    return tf.exp(this.#logStep?.read() ?? Number.NaN);
   }
 
   override getConfig() {

@@ -1,15 +1,15 @@
 import { AppError } from "@whittle/contracts";
 import { assignWeights, modelWeights, tf, type FitOptions, type ModelWeights } from "@whittle/engine";
 import type { LayerCall, QuantizationParameters } from "@whittle/onnx";
+import { buildNetwork, insertAfter, type Network } from "../../shared/network/network.ts";
 import { FakeQuantize } from "./activation.ts";
-import { learnedStep, straightThrough } from "./fake-quantize.ts";
-import { buildNetwork, insertAfter, kernelOf, type Network } from "./network.ts";
+import { hasIntegerBias, quantizeBias, quantizedKernels, type QuantizedKernel } from "./quantized-weights.ts";
 
 /** A network whose weights and activations are quantized as they will be in ONNX. */
 export interface AwareModel {
   /** With a {@link FakeQuantize} layer wherever an activation becomes uint8, and the steps of the weights as weights besides. */
   model: tf.LayersModel;
-  /** For the training: the quantized weights in the place of the weights. */
+  /** For the training: the quantized kernels and biases in the place of these. */
   reparametrize: NonNullable<FitOptions["reparametrize"]>;
   /** Rounds the model's weights for good. @returns those of the network, and the scales that go with them. */
   finish(): Finished;
@@ -41,13 +41,18 @@ export async function createAwareModel(network: Network, quantization: Quantizat
   const layers = new Map(activations.map(({ call, layer }) => [call, layer]));
   const model = await buildNetwork(insertAfter(network, layers));
   const kernels = quantizedKernels(model, quantization);
-  const reparametrize: AwareModel["reparametrize"] = (name, weight) => kernels.get(name)?.quantize(weight) ?? weight;
+  const steps = new Map(activations.map(({ group, layer }) => [group, stepOf(model, layer.name)]));
+  const quantizers = new Map([
+    ...kernels.map(({ name, quantize }) => [name, quantize] as const),
+    ...quantizedBiases(network, quantization, kernels, steps),
+  ]);
+  const reparametrize: AwareModel["reparametrize"] = (name, weight) => quantizers.get(name)?.(weight) ?? weight;
   const finish = (): Finished => {
-    roundWeights(model, kernels);
+    roundWeights(model, quantizers);
     const own = Object.entries(modelWeights(model)).filter(([name]) => network.weights[name] !== undefined);
-    const scales = new Map([...kernels.values()].map(({ tensor, steps }) => [tensor, steps()]));
-    const learned = activations.map(({ group, params, layer }) => {
-      const scale = activationStep(model, layer.name);
+    const scales = new Map(kernels.map((kernel) => [kernel.tensor, read(kernel.steps)]));
+    const learned = activations.map(({ group, params }) => {
+      const [scale = params.scale] = read(steps.get(group));
       return [group, { ...params, scale }] as const;
     });
     return { weights: Object.fromEntries(own), given: { scales, activations: new Map(learned) } };
@@ -66,9 +71,9 @@ interface QuantizedActivation {
 }
 
 function quantizedActivations(network: Network, quantization: Quantization): QuantizedActivation[] {
-  const { tensors, parameters, learned } = quantization;
+  const { parameters, learned } = quantization;
   return [...parameters.activations].map(([group, params]) => {
-    const call = network.calls.find(({ id }) => parameters.groups.get(tensors.get(id) ?? "") === group)?.id;
+    const call = network.calls.find(({ id }) => groupOf(quantization, id) === group)?.id;
     if (call === undefined) throw new AppError("internal", `No layer gives ${group}, which is quantized`);
     const { scale: step, zeroPoint, qmin, qmax } = params;
     const name = `${call.replaceAll(":", "_")}_quantized`;
@@ -77,61 +82,45 @@ function quantizedActivations(network: Network, quantization: Quantization): Qua
   });
 }
 
-function activationStep(model: tf.LayersModel, name: string): number {
+/** The activation of the graph with whose step the output of a call is quantized; undefined where it is not. */
+function groupOf({ tensors, parameters }: Quantization, call: string): string | undefined {
+  return parameters.groups.get(tensors.get(call) ?? "");
+}
+
+type Step = () => tf.Tensor;
+
+function stepOf(model: tf.LayersModel, name: string): Step {
   const layer = model.getLayer(name);
-  if (layer instanceof FakeQuantize) return layer.step();
+  if (layer instanceof FakeQuantize) return () => layer.step();
   throw new AppError("internal", `${name} is no FakeQuantize`);
 }
 
-interface QuantizedKernel {
-  /** Its name in the exported graph. */
-  tensor: string;
-  quantize: (weight: tf.Tensor) => tf.Tensor;
-  steps: () => Float32Array;
-}
-
-/** The kernels that become integers, by their names in the weight manifest. Each layer gets the logarithms of its steps as a weight. */
-function quantizedKernels(
-  model: tf.LayersModel,
-  { parameters, bits, learned }: Quantization,
-): Map<string, QuantizedKernel> {
-  const high = 2 ** (bits - 1) - 1;
-  const quantizer = learned ? learnedStep : straightThrough;
-  const kernels = [...parameters.scales].map(([tensor, scales]) => {
-    const layer = model.getLayer(tensor.slice(0, tensor.lastIndexOf("/kernel")));
-    const name = kernelOf(layer.name, layer.getClassName()) ?? "";
-    const logSteps = addLogSteps(layer, name, scales, learned);
-    const steps = () => tf.exp(logSteps.read());
-    const quantize = (weight: tf.Tensor) =>
-      quantizer(weight, steps(), { low: -high, high }, weight.size / scales.length);
-    return [name, { tensor, quantize, steps: () => tf.tidy(() => Float32Array.from(steps().dataSync())) }] as const;
+/** The biases that become int32, by their names. That of a layer which reads several activations is another in each place, and stays. */
+function quantizedBiases(
+  { calls }: Network,
+  quantization: Quantization,
+  kernels: readonly QuantizedKernel[],
+  steps: ReadonlyMap<string, Step>,
+) {
+  return kernels.filter(hasIntegerBias).flatMap((kernel) => {
+    const { name } = kernel.layer;
+    const uses = calls.filter(({ layer }) => layer.name === name);
+    const [group = "", ...others] = new Set(uses.map(({ inputs: [input = ""] }) => groupOf(quantization, input)));
+    const step = steps.get(group);
+    return step && others.length === 0 ? [[`${name}/bias`, quantizeBias(kernel, step)] as const] : [];
   });
-  return new Map(kernels);
 }
 
-/** One for each place of the kernel's last axes, or one in all. */
-function addLogSteps(
-  layer: tf.layers.Layer,
-  kernel: string,
-  scales: Float32Array,
-  trainable: boolean,
-): tf.LayerVariable {
-  const shape = (layer.weights.find(({ originalName }) => originalName === kernel)?.shape ?? []).map(Number);
-  const sizes = shape.map((_size, axis) => shape.slice(axis).reduce((product, size) => product * size, 1));
-  const axis = sizes.lastIndexOf(scales.length);
-  const ofSteps = scales.length === 1 || axis < 0 ? [] : shape.slice(axis);
-  const logarithms = tf.tensor(scales.map(Math.log), ofSteps);
-  const variable = new tf.LayerVariable(logarithms, "float32", `${kernel}_step`, trainable);
-  logarithms.dispose();
-  layer.trainableWeights = [...layer.trainableWeights, variable];
-  return variable;
+function read(step: Step | undefined): Float32Array {
+  return tf.tidy(() => Float32Array.from(step?.().dataSync() ?? []));
 }
 
 /** Gives the model the values that its quantized weights stand for; quantizing them again changes nothing. */
-function roundWeights(model: tf.LayersModel, kernels: ReadonlyMap<string, QuantizedKernel>): void {
+function roundWeights(model: tf.LayersModel, quantizers: ReadonlyMap<string, (weight: tf.Tensor) => tf.Tensor>): void {
   const weights = modelWeights(model);
-  for (const [name, { quantize }] of kernels) {
-    const { shape, data } = weights[name] ?? { shape: [], data: new Float32Array() };
+  for (const [name, { shape, data }] of Object.entries(weights)) {
+    const quantize = quantizers.get(name);
+    if (!quantize) continue;
     const rounded = tf.tidy(() => Float32Array.from(quantize(tf.tensor(data, shape)).dataSync()));
     weights[name] = { shape, data: rounded };
   }

@@ -61,7 +61,7 @@ describe("quantization-aware training", () => {
     [{ scheme: "affine" }, "params.scheme"],
     [{ equalize: true }, "params.equalize"],
     [{ rounding: "adaround" }, "params.rounding"],
-    [{ training: { ema: {} } }, "params.training"],
+    [{ training: { ema: {} } }, expect.stringMatching(/^params\.training/)],
   ])("refuses what does not go with it: %o", async (changed, path) => {
     await expect(quantized(changed)).rejects.toMatchObject({ code: "invalid_request", issues: [{ path }] });
   });

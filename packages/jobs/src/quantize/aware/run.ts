@@ -6,13 +6,13 @@ import { assertZeros, maskTensors, zerosOf } from "../../shared/masks.ts";
 import type { JobContext } from "../../shared/context.ts";
 import { distillationFrom, recoveryOptions } from "../../shared/distillation.ts";
 import { openTrainable, type Artifact } from "../../shared/model.ts";
+import { foldBatchNorms } from "../../shared/network/fold-batch-norm.ts";
+import { networkOf, separateActivations, topologyOf, type Network } from "../../shared/network/network.ts";
 import { percent, trainingSamples, trainModel, type TrainingSamples } from "../../shared/training.ts";
 import type { Evidence } from "../evidence.ts";
 import { openJudge } from "../judge.ts";
 import { createAwareModel, type AwareModel } from "./aware-model.ts";
 import type { AwareTraining } from "./contract.ts";
-import { foldBatchNorms } from "./fold-batch-norm.ts";
-import { networkOf, separateActivations, topologyOf, type Network } from "./network.ts";
 
 /** How often the model in training and ONNX Runtime should predict the same. */
 const LEAST_AGREEMENT = 0.99;
@@ -112,10 +112,7 @@ async function train({ context, base, settings }: AwareJob, training: Training):
   }
 }
 
-/**
- * Compares what was trained with what is published. They differ where a sum lies on the edge between two integers, and by the biases,
- * which become multiples of the input's scale times the weights': with few bits a few hundredths of an activation's step.
- */
+/** Compares what was trained with what is published. They differ where a sum lies on the edge between two integers. */
 async function checkAgreement(
   { context, data, samples }: AwareJob,
   model: tf.LayersModel,
