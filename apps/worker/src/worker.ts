@@ -72,5 +72,5 @@ function warnOnce(log: Logger): (error: unknown) => void {
 }
 
 function childEnv({ childEnv: inherited, threads }: WorkerConfig): Record<string, string | undefined> {
-  return { TF_NUM_INTRAOP_THREADS: String(threads), ...inherited };
+  return { ...inherited, WHITTLE_THREADS: String(threads) };
 }

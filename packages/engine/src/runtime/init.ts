@@ -15,7 +15,8 @@ let ready: Promise<BackendInfo> | undefined;
 
 /**
  * Finds and loads the tensor runtime: native TensorFlow, or WebAssembly with a warning. Call it before any tensor is made;
- * later calls give the first one's answer. `WHITTLE_BACKEND=wasm` forces WebAssembly.
+ * later calls give the first one's answer. `WHITTLE_BACKEND=wasm` forces WebAssembly, `WHITTLE_THREADS` says how
+ * many cores TensorFlow may use.
  * @throws AppError `unsupported` when neither backend works.
  */
 export function initEngine(options: InitOptions = {}): Promise<BackendInfo> {
@@ -37,10 +38,18 @@ async function start(warn: (message: string) => void): Promise<BackendInfo> {
 /** TensorFlow reads these once, when its library is loaded; what the caller has set stays. */
 function setDefaults(): void {
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2";
+  // Two cores are better given two operations than halves of one (docs/engine.md); more have not been measured.
+  process.env["TF_NUM_INTRAOP_THREADS"] ??= String(threads() <= 2 ? 1 : threads());
+  process.env["TF_NUM_INTEROP_THREADS"] ??= String(threads());
   if (!existsSync("/proc/driver/nvidia")) return;
   // On a CPU TensorFlow is repeatable as it is, and XLA refuses some of its kernels under this setting.
   process.env["TF_DETERMINISTIC_OPS"] ??= "1";
   process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true";
+}
+
+/** Those that TensorFlow may keep busy. */
+function threads(): number {
+  return Number(process.env["WHITTLE_THREADS"]) || os.availableParallelism();
 }
 
 function startNative(): BackendInfo {
@@ -51,7 +60,7 @@ function startNative(): BackendInfo {
     backend: "tensorflow",
     version: backend.binding.TF_Version,
     gpu: backend.isUsingGpuDevice,
-    threads: Number(process.env["TF_NUM_INTRAOP_THREADS"]) || os.availableParallelism(),
+    threads: threads(),
   };
 }
 

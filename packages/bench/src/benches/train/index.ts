@@ -3,6 +3,7 @@ import { initEngine } from "@whittle/engine";
 import { atLeast, told, type Bench, type Check } from "../../bench.ts";
 import { geometricMean, median } from "../../statistics.ts";
 import { cases, type TrainCase } from "./cases.ts";
+import { ceiling, measurePeak, type Peak } from "./ceiling.ts";
 import { loadSamples, type Samples } from "./samples.ts";
 import { countTrainable, trainStock, trainWhittle } from "./tfjs.ts";
 import { startTorch, type Torch, type TorchResult } from "./torch.ts";
@@ -30,6 +31,7 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
     `TensorFlow ${version}, ${threads} threads; ${torch ? `PyTorch ${torch.version}` : "no PyTorch: python3 has no torch"}`,
   );
   const results = new Map<string, Round[]>();
+  const peak = measurePeak(threads);
   try {
     for (let round = 0; round < rounds; round++) {
       for (const trainCase of chosen) {
@@ -42,9 +44,8 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
     }
   } finally {
     await torch?.close();
-    for (const { x } of data.values()) x.dispose();
   }
-  return summarize(results);
+  return [...summarize(results), ...sharesOfCeiling(results, chosen, data, peak)];
 };
 
 async function measure(trainCase: TrainCase, data: Samples, torch: Torch | undefined): Promise<Round> {
@@ -88,6 +89,22 @@ function paces(name: string, rounds: Round[]): Check[] {
     const path = `train/${name}/${side}/samples-per-second`;
     return [told(`${path}/median`, median(rates)), told(`${path}/best`, Math.max(...rates))];
   });
+}
+
+/** How near Whittle's best round of each case comes to what the machine could do at most. */
+function sharesOfCeiling(
+  results: Map<string, Round[]>,
+  chosen: TrainCase[],
+  data: Map<string, Samples>,
+  peak: Peak,
+): Check[] {
+  const shares = chosen.flatMap((trainCase) => {
+    const { name } = trainCase;
+    const samples = data.get(trainCase.data);
+    const best = Math.max(...(results.get(name) ?? []).map(({ whittle = Number.NaN }) => whittle));
+    return samples ? [told(`train/${name}/share-of-ceiling`, best / ceiling(trainCase, samples, peak))] : [];
+  });
+  return [told("peak/gflops", peak.flops / 1e9), told("peak/gigabytes-per-second", peak.bandwidth / 1e9), ...shares];
 }
 
 function ratioTo({ whittle = Number.NaN, ...rates }: Round, side: string): number[] {

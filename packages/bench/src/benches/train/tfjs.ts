@@ -11,7 +11,7 @@ const timedEpochs = 2;
 
 /** Samples per second of Whittle's training loop, without validation. */
 export async function trainWhittle(trainCase: TrainCase, data: Samples): Promise<number> {
-  const model = build(trainCase, data);
+  const model = buildCase(trainCase, data);
   const x = tf.slice(data.x, 0, trainCase.samples);
   const { epochs } = await fit(model, {
     x,
@@ -28,7 +28,7 @@ export async function trainWhittle(trainCase: TrainCase, data: Samples): Promise
 
 /** Samples per second of tfjs' own `model.fit`. */
 export async function trainStock(trainCase: TrainCase, data: Samples): Promise<number> {
-  const model = build(trainCase, data);
+  const model = buildCase(trainCase, data);
   const { stockSamples, batchSize } = trainCase;
   const x = tf.slice(data.x, 0, stockSamples);
   const labels = data.y.subarray(0, stockSamples);
@@ -54,12 +54,13 @@ export async function trainStock(trainCase: TrainCase, data: Samples): Promise<n
 
 /** Weights that training changes, of which PyTorch's model must have as many. */
 export function countTrainable(trainCase: TrainCase, data: Samples): number {
-  const model = build(trainCase, data);
+  const model = buildCase(trainCase, data);
   const count = model.trainableWeights.reduce((sum, { shape }) => sum + tf.util.sizeFromShape(shape.map(Number)), 0);
   model.dispose();
   return count;
 }
 
-function build({ family, familyParams }: TrainCase, { shape }: Samples): tf.LayersModel {
+/** The case's model, the same in every call. */
+export function buildCase({ family, familyParams }: TrainCase, { shape }: Samples): tf.LayersModel {
   return buildModel(family, familyParams, { ...shape, seed: 1 });
 }

@@ -10,8 +10,8 @@ beforeAll(async () => void (await initEngine()));
 
 const { layers } = tf;
 
-/** A layer between two dense ones; `shape` is what it sees of a sample. */
-function around(shape: number[], make: () => tf.layers.Layer): Pair {
+/** A layer between two dense ones; `shape` is what it sees of a sample, `samples` are those of a batch. */
+function around(shape: number[], make: () => tf.layers.Layer, samples = 6): Pair {
   const sizeOf = (sizes: (number | null)[]) => sizes.reduce<number>((product, size) => product * (size ?? 1), 1);
   const model = () => {
     const layer = make();
@@ -28,7 +28,7 @@ function around(shape: number[], make: () => tf.layers.Layer): Pair {
       ],
     });
   };
-  return pair(model, tf.randomNormal([6, 5], 0, 1, "float32", 1), 3);
+  return pair(model, tf.randomNormal([samples, 5], 0, 1, "float32", 1), 3);
 }
 
 /** The operations that a step consists of. */
@@ -102,6 +102,12 @@ describe.each(Object.entries(fused))("%s in a compiled step", (_, { shape, make,
     expect(operations(around(shape, make))).toContain(op);
     expect(distanceAfter(20, around(shape, make))).toBeLessThan(2e-6);
   });
+});
+
+it("computes a large batch of an LSTM as two halves, and comes to the same", () => {
+  const made = around([3, 4], () => layers.lstm({ units: 5, recurrentActivation: "sigmoid" }), 129);
+  expect(operations(made)).toContain("SplitV");
+  expect(distanceAfter(20, made)).toBeLessThan(2e-6);
 });
 
 describe.each([
