@@ -87,6 +87,7 @@ describe("n:m", () => {
     const dense = kernel(Float32Array.of(1, 8, -2, 7, 3, -6, 4, 5, 9, 0.5), [5, 2]);
     expect(masks([dense], "global", { keep: 2, of: 4 })).toEqual([[0, 1, 0, 1, 1, 0, 1, 0, 1, 1]]);
     expect(leftOver(dense, 4)).toBe(1);
+    expect(leftOver(kernel(new Float32Array(12), [4, 3], "embedding/embeddings"), 4)).toBe(0);
   });
 
   it("groups the input channels of a convolution at each position of its kernel", () => {

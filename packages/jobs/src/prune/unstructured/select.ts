@@ -58,19 +58,23 @@ interface Layout {
   outputs: number;
 }
 
-/** An output of a depthwise layer or of an embedding reads one input. */
-function layoutOf({ name, shape, data }: Kernel): Layout {
+/** Whether outputs read several inputs: one of a depthwise layer or of an embedding reads one. */
+function isMixing({ name }: Kernel): boolean {
+  return /(?<!depthwise_)kernel$/.test(name);
+}
+
+function layoutOf(kernel: Kernel): Layout {
+  const { shape, data } = kernel;
   const [channels = 1, filters = 1] = shape.slice(-2);
   const positions = data.length / (channels * filters);
-  const isMixing = /(?<!depthwise_)kernel$/.test(name);
-  return isMixing
+  return isMixing(kernel)
     ? { positions, inputs: channels, outputs: filters }
     : { positions, inputs: 1, outputs: channels * filters };
 }
 
-/** The inputs of each of a kernel's outputs that are in no whole group of m. */
+/** The inputs of each of a kernel's outputs that are in no whole group of m; none of a layer that patterns leave as it is. */
 export function leftOver(kernel: Kernel, m: number): number {
-  return layoutOf(kernel).inputs % m;
+  return isMixing(kernel) ? layoutOf(kernel).inputs % m : 0;
 }
 
 /** Places, in all kernels' weights one after the other, that are compared with each other. */

@@ -4,7 +4,7 @@ export const dataset = defineDataset({
   name: "cifar-10",
   title: "CIFAR-10",
   description: "Colour photographs of animals and vehicles (Krizhevsky, 2009). 139 MB to fetch.",
-  licence: "ISC",
+  licence: "none is stated for the images; ISC for the package that has them",
   inputShape: [32, 32, 3],
   labels: ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
   preprocessing: { scale: 1 / 127.5, offset: -1 },
