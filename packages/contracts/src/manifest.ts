@@ -141,6 +141,8 @@ export const modelConfig = z.object({
           method: z.string().optional(),
           /** Bits that a quantized weight takes in the file, on average. */
           storedBits: z.number().optional(),
+          /** The share of the weights that it covers, by their number; the others are float. Biases and other vectors don't count. */
+          covered: z.number().min(0).max(1).optional(),
           /** The layers whose bits are not `bits`: theirs, or "float". */
           layers: z.record(z.string(), z.union([z.int(), z.literal("float")])).optional(),
           calibrator: z.string().optional(),

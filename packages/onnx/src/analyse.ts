@@ -2,6 +2,7 @@ import { decodeModel, type Node } from "./proto/model.ts";
 import { intAttribute } from "./proto/node.ts";
 import { DataType, elementCount, tensorData } from "./proto/tensor.ts";
 import { indexGraph, type GraphIndex } from "./graph-index.ts";
+import { isRecurrent } from "./quantize/plan.ts";
 import { isConstant, storedWeight } from "./stored-weight.ts";
 
 export interface ModelAnalysis {
@@ -24,6 +25,12 @@ interface LayerWeight {
 }
 
 const outputsFirst = (node: Node) => node.opType === "Conv" || intAttribute(node, "transB", 0) === 1;
+
+/** Along which axis of its weight a layer's output channels lie; a recurrent layer's first one is the direction. */
+function channelAxis(node: Node, dims: readonly number[]): number {
+  if (isRecurrent(node)) return 1;
+  return outputsFirst(node) ? 0 : dims.length - 1;
+}
 
 /** Zeros of a weight. Per-channel zero points are along `axis` of [outer, channels, inner]. */
 function countZeros(
@@ -48,7 +55,7 @@ function layerWeight(node: Node, index: GraphIndex, input = 1): LayerWeight[] {
   const { name, dims } = weight;
   const ownZero = node.opType === "MatMulInteger" ? index.constants.get(node.input[3] ?? "") : undefined;
   const points = weight.zero ?? (ownZero ? Array.from(tensorData(ownZero), Number) : [0]);
-  const axis = outputsFirst(node) ? 0 : dims.length - 1;
+  const axis = channelAxis(node, dims);
   return [{ name, count: elementCount(dims), zeros: countZeros(weight.values(), points, dims, axis) }];
 }
 
@@ -83,7 +90,7 @@ function placesOf(node: Node, index: GraphIndex): number {
   if (node.opType === "Gemm") return 1;
   const shape = index.shape(output);
   // The steps of what a recurrent layer gives.
-  if (weightsOf[node.opType] === recurrentWeights) return shape[0] ?? 0;
+  if (isRecurrent(node)) return shape[0] ?? 0;
   return elementCount(node.opType === "Conv" ? shape.slice(2) : shape.slice(1, -1));
 }
 

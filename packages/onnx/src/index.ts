@@ -5,9 +5,8 @@ export { quantizeOnnx, type QuantizeOptions } from "./quantize/quantize.ts";
 export {
   Quantizer,
   type LayerReport,
-  type QuantizationParameters,
   type QuantizedModel,
-  type QuantizerOptions,
 } from "./quantize/quantizer.ts";
+export type { QuantizationParameters, QuantizerOptions } from "./quantize/settings.ts";
 export type { RoundingProblem } from "./quantize/rounding.ts";
 export type { CalibrationMethod } from "./quantize/calibrators.ts";

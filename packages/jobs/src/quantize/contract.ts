@@ -25,7 +25,7 @@ const fields = z.strictObject({
     .meta({
       description:
         "static: integer arithmetic with ranges found beforehand; aware: the same after training on with everything rounded as it will be; dynamic: the same for dense layers alone, with ranges found at every call; " +
-        "weights: only the file holds integers; float16: the file holds half precision.",
+        "weights: only the file holds integers, those of recurrent layers too, which the methods before leave in float; float16: the file holds half precision.",
     }),
   bits: z
     .union([z.int().min(1).max(8), z.literal("auto")])

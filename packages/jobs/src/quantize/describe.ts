@@ -1,23 +1,29 @@
 import type { ModelConfig } from "@whittle/contracts";
-import type { QuantizedModel, Quantizer, QuantizerOptions } from "@whittle/onnx";
+import type { QuantizedModel, QuantizerOptions } from "@whittle/onnx";
 import type { JobContext } from "../shared/context.ts";
+import { percent } from "../shared/training.ts";
 import type { QuantizeParams } from "./contract.ts";
 import type { Precision } from "./mixed-precision.ts";
 
 type Quantization = NonNullable<NonNullable<ModelConfig["compression"]>["quantization"]>;
 
+/** Below this share of its weights a model is hardly quantized, whatever its bits say. */
+const LEAST_COVERED = 0.5;
+
 /** What a manifest says of a quantization. */
 export function describeQuantization(
   params: QuantizeParams,
   { calibrator }: QuantizerOptions,
-  { layers: names }: Quantizer,
   quantized: QuantizedModel,
 ): Quantization {
   const { method, granularity, scheme, rounding, biasCorrection, equalize } = params;
-  if (method === "float16") return { bits: 16, storedBits: 16, granularity: "none", scheme: "float16", method };
+  const covered = Math.round(1e4 * quantized.coverage.covered) / 1e4;
+  if (method === "float16")
+    return { bits: 16, storedBits: 16, covered, granularity: "none", scheme: "float16", method };
   return {
-    ...precisionsOf(names, quantized),
+    ...precisionsOf(quantized),
     storedBits: meanStoredBits(quantized),
+    covered,
     granularity,
     scheme,
     method,
@@ -35,29 +41,41 @@ function meanStoredBits({ layers }: QuantizedModel): number {
   return Math.round((100 * bits) / weights) / 100;
 }
 
-/** Tells each layer, and what runs in the end. */
-export function logLayers(context: JobContext, { layers, fused }: QuantizedModel, params: QuantizeParams): void {
-  for (const { name, operator, weights, bits, storedBits, signalToNoise } of layers) {
-    const stored = storedBits === bits ? "" : ` (${storedBits} in the file)`;
+/** Tells each layer, what stays float, and what runs in the end. */
+export function logLayers(
+  context: JobContext,
+  { layers, coverage, fused }: QuantizedModel,
+  bits: number | "auto",
+): void {
+  for (const layer of layers) {
+    const stored = layer.storedBits === layer.bits ? "" : ` (${Number(layer.storedBits.toFixed(2))} in the file)`;
+    const loss = Number.isFinite(layer.signalToNoise) ? `${layer.signalToNoise.toFixed(1)} dB` : "exact";
     context.log(
       "info",
-      `${name}: ${operator}, ${weights} weights of ${bits} bits${stored}, ${signalToNoise.toFixed(1)} dB`,
+      `${layer.name}: ${layer.operator}, ${layer.weights} weights of ${layer.bits} bits${stored}, ${loss}`,
     );
   }
-  const most = Math.max(...layers.map(({ bits }) => bits));
-  if (params.bits === 8 && most === 7)
+  logCoverage(context, coverage);
+  const most = Math.max(...layers.map((layer) => layer.bits));
+  if (bits === 8 && most === 7)
     context.log("warn", "the weights have 7 bits, not 8: with more, a processor without VNNI instructions saturates");
   const counts = Object.entries(fused).map(([operator, count]) => `${count} ${operator}`);
   context.log("info", `ONNX Runtime runs it as ${counts.join(", ")}`);
 }
 
+function logCoverage(context: JobContext, { covered, left }: QuantizedModel["coverage"]): void {
+  if (left.length === 0) return;
+  const each = left.map(({ name, operator, weights, reason }) => `${name} (${operator}, ${weights}: ${reason})`);
+  const message = `${percent(covered)} of the weights are quantized; in float are ${each.join(", ")}`;
+  context.log(covered < LEAST_COVERED ? "warn" : "info", message);
+}
+
 /** The bits that the quantized weights have: the most, and the layers that have others. */
-function precisionsOf(names: readonly string[], { layers }: QuantizedModel): Pick<Quantization, "bits" | "layers"> {
+function precisionsOf({ layers, coverage }: QuantizedModel): Pick<Quantization, "bits" | "layers"> {
   const bits = Math.max(...layers.map((layer) => layer.bits));
-  const own = new Map<string, Precision>(layers.map((layer) => [layer.name, layer.bits]));
-  const others = names.flatMap((name) => {
-    const precision = own.get(name) ?? "float";
-    return precision === bits ? [] : [[name, precision] as const];
-  });
+  const others: (readonly [string, Precision])[] = [
+    ...layers.filter((layer) => layer.bits !== bits).map((layer) => [layer.name, layer.bits] as const),
+    ...coverage.left.map(({ name }) => [name, "float"] as const),
+  ];
   return { bits, ...(others.length > 0 && { layers: Object.fromEntries(others) }) };
 }

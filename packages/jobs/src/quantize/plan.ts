@@ -88,7 +88,7 @@ async function choosePrecisions(options: QuantizerOptions, least: number, bench:
   const { bits = 8 } = options;
   const precisions: Precision[] = [bits, ...[4, 8].filter((more) => more > bits), "float"];
   const mixed = await searchMixedPrecision({
-    layers: bench.quantizer.layers,
+    layers: bench.quantizer.layersFor(options.method),
     precisions,
     least,
     evaluate: async (layers) => (await attempt(undefined, { ...options, layers }, bench)).verdict,

@@ -1,7 +1,7 @@
-import type { JobResult, Manifest } from "@whittle/contracts";
+import type { JobResult, Manifest, NewJobEvent } from "@whittle/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cpuInfo, needsReducedRange } from "@whittle/onnx/runtime";
-import { openBench, testJobKind, type JobBench } from "../testing.ts";
+import { openBench, testJobKind, tinyTraining, type JobBench } from "../testing.ts";
 import type { Evidence } from "./evidence.ts";
 
 testJobKind("quantize", { params: { model: "tiny-base", calibration: { samples: 64 } } });
@@ -29,6 +29,7 @@ describe("quantizing", () => {
       method: "static",
       bits,
       storedBits: 8,
+      covered: 1,
       granularity: "channel",
       scheme: "symmetric",
       calibrator: "minmax",
@@ -39,6 +40,26 @@ describe("quantizing", () => {
     expect(files.map(({ role }) => role)).toEqual(["onnx"]);
     expect(metrics.fidelity?.agreement.value).toBeGreaterThan(0.9);
     expect(metrics.fidelity?.maxDifference).toBeGreaterThan(metrics.fidelity?.meanDifference ?? 0);
+  });
+
+  it("warns where most of a recurrent model stays float, names what and why, and covers it with method weights", async () => {
+    await bench.run(
+      "train",
+      { ...tinyTraining, family: "gru", familyParams: { units: [8] }, epochs: 1 },
+      { id: "gru" },
+    );
+    const warnings: string[] = [];
+    const emit = (event: NewJobEvent) =>
+      void (event.type === "log" && event.level === "warn" && warnings.push(event.message));
+    const hardly = await manifestOf(await bench.run("quantize", { model: "gru" }, { emit }));
+    expect(hardly.config.compression?.quantization?.covered).toBeLessThan(0.2);
+    expect(hardly.config.compression?.quantization?.layers).toEqual({
+      "gru1/kernel": "float",
+      "gru1/recurrent_kernel": "float",
+    });
+    expect(warnings.join()).toMatch(/% of the weights are quantized; in float are gru1\/.*method weights/);
+    const whole = await manifestOf(await bench.run("quantize", { model: "gru", method: "weights" }));
+    expect(whole.config.compression?.quantization).toMatchObject({ covered: 1, storedBits: 8 });
   });
 
   it("keeps the zeros of a pruned model, with every scheme", async () => {

@@ -34,9 +34,9 @@ export async function run(params: QuantizeParams, context: JobContext): Promise<
   stopIfAborted(context.signal);
   const subject = { context, base, float, data };
   const made = params.method === "aware" ? await quantizeTrained(params, subject) : await quantize(params, subject);
-  const { quantizer, quantized, evidence, options, trainingSeconds } = made;
+  const { quantized, evidence, options, trainingSeconds } = made;
   checkZerosKept(float, quantized.model);
-  const quantization = describeQuantization(params, options, quantizer, quantized);
+  const quantization = describeQuantization(params, options, quantized);
   const config = { ...from, compression: { ...from.compression, quantization } };
   const parents = [{ role: "base" as const, digest: base.digest }];
   const files = {
@@ -56,7 +56,6 @@ interface Subject {
 }
 
 interface Made {
-  quantizer: Quantizer;
   quantized: QuantizedModel;
   options: QuantizerOptions;
   evidence?: Evidence | undefined;
@@ -68,7 +67,7 @@ async function quantizeTrained(params: QuantizeParams, { context, base, data }: 
   const settings = params.training ?? awareTraining.parse({});
   const { samples } = params.calibration;
   const made = await quantizeAware({ context, base, data, settings, options, samples });
-  logLayers(context, made.quantized, params);
+  logLayers(context, made.quantized, params.bits);
   return { ...made, options };
 }
 
@@ -81,8 +80,8 @@ async function quantize(params: QuantizeParams, { context, base, float, data }: 
   const fixed = fixedOptions(params, context);
   if (!needsSearch(params)) {
     const quantized = await quantizer.quantize(fixed);
-    logLayers(context, quantized, params);
-    return { quantizer, quantized, options: fixed };
+    logLayers(context, quantized, params.bits);
+    return { quantized, options: fixed };
   }
   if (drawn.heldOut.count === 0) {
     const message = `takes all ${data.train.count} training samples and leaves none to judge by; use fewer`;
@@ -91,9 +90,9 @@ async function quantize(params: QuantizeParams, { context, base, float, data }: 
   const judge = await openJudge(context, float, drawn.heldOut, base.manifest.config, data);
   const { options, evidence } = await findPlan(params, fixed, { context, quantizer, judge });
   const quantized = await quantizer.quantize(options);
-  logLayers(context, quantized, params);
+  logLayers(context, quantized, params.bits);
   const complete: Evidence = { ...evidence, quantized: await judge.judge(quantized.model) };
-  return { quantizer, quantized, options, evidence: complete };
+  return { quantized, options, evidence: complete };
 }
 
 function fixedOptions(params: QuantizeParams, context: JobContext): QuantizerOptions {

@@ -2,19 +2,32 @@ import { indexGraph, type GraphIndex } from "../graph-index.ts";
 import type { Graph, Node, Tensor } from "../proto/model.ts";
 import { floatAttribute, intAttribute } from "../proto/node.ts";
 import { DataType } from "../proto/tensor.ts";
+import type { Settings } from "./settings.ts";
 import type { WeightLayout } from "./weights.ts";
 
-/** A layer whose weights become integers. */
+/** A layer whose weights become integers; a recurrent one has two weights and so stands here twice. */
 export interface QuantizedLayer {
   node: Node;
+  /** Which of the node's inputs the weight is. */
+  input: number;
   weight: Tensor;
   bias?: Tensor;
   layout: WeightLayout;
 }
 
-/** A layer's name: its node's, or else its output's. */
-export function layerName({ node: { name, output } }: Pick<QuantizedLayer, "node">): string {
-  return name || (output[0] ?? "");
+export function isRecurrent({ opType }: Node): boolean {
+  return opType === "GRU" || opType === "LSTM";
+}
+
+/** A layer's name: its node's, or else its output's; of a recurrent layer, which has several, its weight's. */
+export function layerName({ node, weight }: Pick<QuantizedLayer, "node" | "weight">): string {
+  return isRecurrent(node) ? weight.name : node.name || (node.output[0] ?? "");
+}
+
+/** The axis of a layer's weight along which its output channels lie. */
+export function channelAxis({ node, weight, layout }: QuantizedLayer): number {
+  if (layout.axis === "last") return weight.dims.length - 1;
+  return isRecurrent(node) ? 1 : 0;
 }
 
 export interface QuantizationPlan {
@@ -36,7 +49,7 @@ function asLayer(node: Node, { constants }: GraphIndex): QuantizedLayer | undefi
   const bias = constants.get(node.input[2] ?? "");
   if (weight?.dataType !== DataType.FLOAT || (node.input[2] && !bias)) return undefined;
   const last = weight.dims.at(-1) ?? 0;
-  const layer = { node, weight, ...(bias && { bias }) };
+  const layer = { node, input: 1, weight, ...(bias && { bias }) };
   if (node.opType === "Conv") return { ...layer, layout: { channels: weight.dims[0] ?? 0, axis: "first" } };
   if (node.opType === "MatMul" && weight.dims.length === 2)
     return { ...layer, layout: { channels: last, axis: "last" } };
@@ -62,10 +75,25 @@ function dataInputs(node: Node, { constants }: GraphIndex): string[] {
   return node.input.filter((name) => name !== "" && !constants.has(name));
 }
 
-/** The convolutions and matrix products with constant weights that may be quantized, in the graph's order. */
-export function quantizableLayers(graph: Graph): QuantizedLayer[] {
+/** The products of inputs and states with the weights of a recurrent layer that runs in one direction: [1, gates * units, inputs]. */
+function asRecurrent(node: Node, { constants }: GraphIndex): QuantizedLayer[] {
+  return [1, 2].flatMap((input) => {
+    const weight = constants.get(node.input[input] ?? "");
+    const [directions, channels = 0] = weight?.dims ?? [];
+    if (weight?.dataType !== DataType.FLOAT || directions !== 1) return [];
+    return [{ node, input, weight, layout: { channels, axis: "first" as const } }];
+  });
+}
+
+/**
+ * The convolutions and matrix products with constant weights that a method may quantize, in the graph's order. Recurrent layers, which
+ * ONNX Runtime computes in float, are among them where only the file is to hold integers.
+ */
+export function quantizableLayers(graph: Graph, method: Settings["method"] = "static"): QuantizedLayer[] {
   const index = indexGraph(graph);
-  return graph.node.flatMap((node) => asLayer(node, index) ?? []);
+  return graph.node.flatMap((node) =>
+    isRecurrent(node) ? (method === "weights" ? asRecurrent(node, index) : []) : (asLayer(node, index) ?? []),
+  );
 }
 
 /**

@@ -1,13 +1,15 @@
 import type { GraphEditor } from "./graph-editor.ts";
 import { DataType } from "../proto/tensor.ts";
 import { emitUnpack, packIntegers } from "./packed.ts";
-import type { QuantizedLayer } from "./plan.ts";
+import { isRecurrent, type QuantizedLayer } from "./plan.ts";
 import type { QuantizedWeights } from "./weights.ts";
 
 /** A layer with its weights in integers. */
 export interface PreparedLayer {
   layer: QuantizedLayer;
   weights: QuantizedWeights;
+  /** How many inputs share a scale, where it is not all of a channel's or all weights. */
+  blockSize?: number | undefined;
   /** The bias, as it was or corrected. */
   bias?: Float32Array;
 }
@@ -19,10 +21,23 @@ function isPacked({ values, bits }: QuantizedWeights): boolean {
   return (values.length * (8 - bits)) / 8 > UNPACKING;
 }
 
-/** Bits that a weight takes in the file: those asked for, 2 for signs among which there are zeros, 8 where packing saves nothing. */
-export function storedBits(weights: QuantizedWeights): number {
-  if (!isPacked(weights)) return 8;
-  return weights.bits === 1 && weights.values.includes(0) ? 2 : weights.bits;
+/** Whether a layer in blocks becomes a MatMulNBits. */
+export function runsInBlocks({ layer: { node }, weights, blockSize }: PreparedLayer): boolean {
+  return blockSize !== undefined && weights.bits === 4 && node.opType !== "Conv" && !isRecurrent(node);
+}
+
+/**
+ * Bits that a weight takes in the file: those asked for, 2 for signs among which there are zeros, 8 where packing saves nothing. In blocks
+ * there are a float32 scale for each besides and, in a MatMulNBits, what fills up the last of each channel.
+ */
+export function storedBits(prepared: PreparedLayer): number {
+  const { weights, blockSize } = prepared;
+  const { values, scales, bits } = weights;
+  const signs = bits === 1 && values.includes(0) ? 2 : bits;
+  const stored = isPacked(weights) ? signs : 8;
+  if (blockSize === undefined) return stored;
+  const integers = runsInBlocks(prepared) ? scales.length * blockSize * bits : values.length * stored;
+  return (integers + 32 * scales.length) / values.length;
 }
 
 /** Adds a layer's integers to a graph, packed where that saves anything, and gives the name of an int8 or a float tensor of them. */

@@ -1,5 +1,6 @@
 import type { CalibrationData } from "./statistics.ts";
-import { Quantizer, type QuantizedModel, type QuantizerOptions } from "./quantizer.ts";
+import { Quantizer, type QuantizedModel } from "./quantizer.ts";
+import type { QuantizerOptions } from "./settings.ts";
 
 export interface QuantizeOptions extends QuantizerOptions {
   calibration: CalibrationData;

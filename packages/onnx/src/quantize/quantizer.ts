@@ -1,66 +1,30 @@
 import { AppError, parse } from "@whittle/contracts";
-import { z } from "zod";
-import { decodeModel, encodeModel, type OnnxModel } from "../proto/model.ts";
+import { decodeModel, encodeModel, type OnnxModel, type Tensor } from "../proto/model.ts";
 import { elementCount, floatData } from "../proto/tensor.ts";
 import { cpuInfo, needsReducedRange } from "../runtime/cpu.ts";
 import { fusedOperators } from "../runtime/fused.ts";
 import type { QuantParams } from "./affine.ts";
 import { correctedBias } from "./bias-correction.ts";
 import { checkFolded, checkFused } from "./check-fused.ts";
+import { coverageOf, type Coverage } from "./coverage.ts";
 import { equalizeLayers } from "./equalize.ts";
-import { layerName, planQuantization, quantizableLayers, type QuantizationPlan, type QuantizedLayer } from "./plan.ts";
-import { storedBits, type PreparedLayer } from "./prepared.ts";
+import {
+  isRecurrent,
+  layerName,
+  planQuantization,
+  quantizableLayers,
+  type QuantizationPlan,
+  type QuantizedLayer,
+} from "./plan.ts";
+import { runsInBlocks, storedBits, type PreparedLayer } from "./prepared.ts";
 import { convolutionOf, rewriteDynamic } from "./rewrite-dynamic.ts";
 import { inputScale, rewriteStatic } from "./rewrite-static.ts";
-import { rewriteFloat16, rewriteWeights, runsInBlocks } from "./rewrite-weights.ts";
+import { fileBytes, isHalved, rewriteFloat16, rewriteWeights } from "./rewrite-weights.ts";
 import { roundAnew, type RoundWeights } from "./rounding.ts";
+import { settings, type QuantizationParameters, type QuantizerOptions, type Settings } from "./settings.ts";
 import { ActivationStatistics, type CalibrationData } from "./statistics.ts";
 import { checkStructure } from "./structure.ts";
 import { quantizeWeights, type QuantizedWeights, type WeightScheme } from "./weights.ts";
-
-const settings = z
-  .object({
-    method: z.enum(["static", "dynamic", "weights", "float16"]).default("static"),
-    bits: z.int().min(1).max(8).default(8),
-    granularity: z.enum(["channel", "tensor", "block"]).default("channel"),
-    blockSize: z.union([z.literal(16), z.literal(32), z.literal(64), z.literal(128), z.literal(256)]).default(32),
-    scheme: z.enum(["symmetric", "affine"]).default("symmetric"),
-    calibrator: z.enum(["minmax", "percentile", "mse", "entropy"]).default("minmax"),
-    reduceRange: z.boolean().optional(),
-    biasCorrection: z.boolean().default(false),
-  })
-  .refine(({ bits, scheme }) => bits > 1 || scheme === "symmetric", {
-    path: ["bits"],
-    error: "must be 2 to 8 with affine weights: of two levels one is zero, so every weight of one sign would be lost",
-  })
-  .refine(
-    ({ granularity, method, scheme }) => granularity !== "block" || (method === "weights" && scheme === "symmetric"),
-    {
-      path: ["granularity"],
-      error: "must be channel or tensor, unless method is weights and scheme symmetric: integer kernels take no blocks",
-    },
-  );
-
-type Settings = z.output<typeof settings>;
-
-export interface QuantizerOptions extends z.input<typeof settings> {
-  /** Bits of single layers, by their names, in the place of `bits`; "float" leaves a layer as it is. */
-  layers?: Readonly<Record<string, number | "float">>;
-  /** Rounds weights otherwise than to the nearest integer. */
-  round?: RoundWeights;
-  /** What is known already, as after a quantization-aware training; the rest is found as usual. */
-  given?: Partial<Pick<QuantizationParameters, "activations" | "scales">>;
-}
-
-/** The numbers that a static quantization goes by. */
-export interface QuantizationParameters {
-  /** Every activation that becomes uint8, with the one whose scale and zero point it shares, which may be itself. */
-  groups: ReadonlyMap<string, string>;
-  /** Scale and zero point of each that has its own. */
-  activations: ReadonlyMap<string, QuantParams>;
-  /** The scales of the weights, by the names of their tensors: one for each output channel, or one in all. */
-  scales: ReadonlyMap<string, Float32Array>;
-}
 
 /** What became of one layer's weights. */
 export interface LayerReport {
@@ -77,6 +41,7 @@ export interface LayerReport {
 export interface QuantizedModel {
   model: Uint8Array<ArrayBuffer>;
   layers: LayerReport[];
+  coverage: Coverage;
   /** Operators of the graph that ONNX Runtime really runs, with their counts. */
   fused: Record<string, number>;
   parameters: QuantizationParameters;
@@ -94,14 +59,14 @@ interface LayerChoice {
 }
 
 const INT32_MAX = 2 ** 31 - 1;
+/** Operators that have a bias of one value for each output channel. */
+const biased = new Set(["Conv", "Gemm"]);
 
 /**
  * Quantizes one float model in different ways. What they have in common, the statistics of activations and the quantized weights, is
  * worked out once.
  */
 export class Quantizer {
-  /** Names of the layers whose weights may be quantized, in the graph's order. */
-  readonly layers: readonly string[];
   readonly #float: OnnxModel;
   readonly #statistics: ActivationStatistics;
   readonly #weights = new Map<string, Promise<QuantizedWeights>>();
@@ -115,9 +80,13 @@ export class Quantizer {
     const decoded = decodeModel(model);
     this.#float = equalize ? equalizeLayers(decoded) : decoded;
     this.#statistics = new ActivationStatistics(this.#float, calibration);
-    this.layers = quantizableLayers(this.#float.graph).map(layerName);
-    if (this.layers.length > 0) return;
+    if (this.layersFor("weights").length > 0) return;
     throw new AppError("unsupported", "The model has no convolution or matrix product with constant float32 weights.");
+  }
+
+  /** Names of the layers whose weights a method may quantize, in the graph's order. */
+  layersFor(method?: Settings["method"]): string[] {
+    return quantizableLayers(this.#float.graph, method).map(layerName);
   }
 
   /**
@@ -142,7 +111,8 @@ export class Quantizer {
   async #finishFloat16(): Promise<QuantizedModel> {
     const finished = await this.#finish(rewriteFloat16(this.#float));
     checkFolded(finished.fused, await fusedOperators(encodeModel(this.#float)), 0);
-    return { ...finished, layers: [], parameters: { groups: new Map(), activations: new Map(), scales: new Map() } };
+    const parameters = { groups: new Map(), activations: new Map(), scales: new Map() };
+    return { ...finished, layers: [], coverage: coverageOf(this.#float.graph, "float16", isHalved), parameters };
   }
 
   async #quantizeLayers(
@@ -150,7 +120,7 @@ export class Quantizer {
     bitsOf: (layer: QuantizedLayer) => number | "float",
     { round, given }: { round: RoundWeights | undefined; given: NonNullable<QuantizerOptions["given"]> },
   ): Promise<QuantizedModel> {
-    const layers = quantizableLayers(this.#float.graph).filter((layer) => bitsOf(layer) !== "float");
+    const layers = quantizableLayers(this.#float.graph, chosen.method).filter((layer) => bitsOf(layer) !== "float");
     if (layers.length === 0) throw new AppError("unsupported", "No layer is left to quantize: all of them stay float.");
     if (chosen.method === "dynamic") refuseConvolutions(layers);
     const plan = planQuantization(this.#float.graph, layers);
@@ -161,12 +131,16 @@ export class Quantizer {
       const scheme = { ...chosen, bits: Number(bitsOf(layer)) };
       const minScales = chosen.method === "static" ? leastScales(layer, plan, params) : [];
       const scales = given.scales?.get(layer.weight.name);
-      prepared.push(await this.#prepare(layer, { scheme, minScales, scales }, chosen.biasCorrection, round));
+      const prepare = (choice: WeightScheme) =>
+        this.#prepare(layer, { scheme: choice, minScales, scales }, chosen.biasCorrection, round);
+      prepared.push(await smallest(scheme, prepare));
     }
-    const finished = await this.#rewrite(chosen, plan, params, prepared);
+    const finished = await this.#rewrite(chosen.method, plan, params, prepared);
     const scales = new Map(prepared.map(({ layer, weights }) => [layer.weight.name, weights.scales]));
     const parameters = { groups: plan.activations, activations: params, scales };
-    return { ...finished, layers: prepared.map((each) => report(each, chosen)), parameters };
+    const taken = new Set<Tensor>(layers.map(({ weight }) => weight));
+    const coverage = coverageOf(this.#float.graph, chosen.method, (weight) => taken.has(weight));
+    return { ...finished, layers: prepared.map(report), coverage, parameters };
   }
 
   /** Scale and zero point of all activations, calibrated where they are not given. */
@@ -181,7 +155,7 @@ export class Quantizer {
   }
 
   async #rewrite(
-    { method, granularity, blockSize }: Settings,
+    method: Settings["method"],
     plan: QuantizationPlan,
     params: ReadonlyMap<string, QuantParams>,
     prepared: readonly PreparedLayer[],
@@ -200,10 +174,8 @@ export class Quantizer {
       );
       return finished;
     }
-    const inBlocks = granularity === "block" ? prepared.filter(runsInBlocks) : [];
-    const finished = await this.#finish(
-      rewriteWeights(this.#float, prepared, granularity === "block" ? blockSize : undefined),
-    );
+    const inBlocks = prepared.filter(runsInBlocks);
+    const finished = await this.#finish(rewriteWeights(this.#float, prepared));
     checkFused(
       inBlocks.map(() => "MatMulNBits"),
       finished.fused,
@@ -226,9 +198,11 @@ export class Quantizer {
   ): Promise<PreparedLayer> {
     const weights = await this.#quantizedWeights(layer, choice, round);
     const bias = layer.bias && floatData(layer.bias);
-    if (!corrected || layer.node.opType === "MatMul") return { layer, weights, ...(bias && { bias }) };
+    const { granularity, blockSize } = choice.scheme;
+    const prepared = { layer, weights, blockSize: granularity === "block" ? blockSize : undefined };
+    if (!corrected || !biased.has(layer.node.opType)) return { ...prepared, ...(bias && { bias }) };
     const mean = await this.#statistics.mean(layer.node.input[0] ?? "");
-    return { layer, weights, bias: await correctedBias(layer, weights, mean) };
+    return { ...prepared, bias: await correctedBias(layer, weights, mean) };
   }
 
   #quantizedWeights(
@@ -251,12 +225,28 @@ export class Quantizer {
     if (known) return known;
     const data = floatData(layer.weight);
     const nearest = quantizeWeights(data, layer.layout, scheme, { minScales, scales });
-    const made = round
-      ? this.#statistics.gram(layer).then((gram) => roundAnew(layer, data, nearest, scheme, gram, round))
-      : Promise.resolve(nearest);
+    // What a recurrent layer multiplies with its second weight is inside it, where nothing can be learned of it.
+    const made =
+      round && !isRecurrent(layer.node)
+        ? this.#statistics.gram(layer).then((gram) => roundAnew(layer, data, nearest, scheme, gram, round))
+        : Promise.resolve(nearest);
     this.#weights.set(key, made);
     return made;
   }
+}
+
+/**
+ * In blocks a small layer may take more bytes, with their scales and what fills them up, than with 8 bits and one scale a channel, which
+ * lose less: then it gets those.
+ */
+async function smallest(
+  scheme: WeightScheme,
+  prepare: (scheme: WeightScheme) => Promise<PreparedLayer>,
+): Promise<PreparedLayer> {
+  const prepared = await prepare(scheme);
+  if (scheme.granularity !== "block" || scheme.bits === 8) return prepared;
+  const whole = await prepare({ ...scheme, bits: 8, granularity: "channel" });
+  return fileBytes(whole) <= fileBytes(prepared) ? whole : prepared;
 }
 
 /** For each channel the least weight scale with which the biases of all layers that share the weight fit into int32. */
@@ -281,19 +271,19 @@ function refuseConvolutions(layers: readonly QuantizedLayer[]): void {
   if (!convolution) return;
   throw new AppError(
     "unsupported",
-    `Layer ${layerName({ node: convolution })} is a convolution: ONNX Runtime runs one that is quantized dynamically 4 to 20 times ` +
+    `Layer ${layerName(convolution)} is a convolution: ONNX Runtime runs one that is quantized dynamically 4 to 20 times ` +
       "slower than in float32. Use method static, or weights.",
   );
 }
 
-function report(prepared: PreparedLayer, { granularity }: Settings): LayerReport {
+function report(prepared: PreparedLayer): LayerReport {
   const { layer, weights } = prepared;
   return {
     name: layerName(layer),
     operator: layer.node.opType,
     weights: elementCount(layer.weight.dims),
     bits: weights.bits,
-    storedBits: granularity === "block" && runsInBlocks(prepared) ? weights.bits : storedBits(weights),
+    storedBits: storedBits(prepared),
     signalToNoise: weights.signalToNoise,
   };
 }

@@ -1,7 +1,8 @@
-import type { Node, OnnxModel } from "../proto/model.ts";
+import type { OnnxModel } from "../proto/model.ts";
 import { node, shapeOf, valueInfo } from "../proto/node.ts";
 import { DataType } from "../proto/tensor.ts";
 import { GraphEditor } from "./graph-editor.ts";
+import type { QuantizedLayer } from "./plan.ts";
 import { emitIntegers, type PreparedLayer } from "./prepared.ts";
 
 /**
@@ -57,6 +58,6 @@ function inputsFirst(prepared: PreparedLayer): PreparedLayer {
 }
 
 /** What keeps a graph from being quantized dynamically: ConvInteger is many times slower than a float Conv. */
-export function convolutionOf(layers: readonly { node: Node }[]): Node | undefined {
-  return layers.find(({ node: { opType } }) => opType === "Conv")?.node;
+export function convolutionOf(layers: readonly QuantizedLayer[]): QuantizedLayer | undefined {
+  return layers.find(({ node: { opType } }) => opType === "Conv");
 }

@@ -2,7 +2,7 @@ import type { Node, OnnxModel } from "../proto/model.ts";
 import { node } from "../proto/node.ts";
 import type { QuantParams } from "./affine.ts";
 import { GraphEditor } from "./graph-editor.ts";
-import type { QuantizationPlan, QuantizedLayer } from "./plan.ts";
+import { channelAxis, type QuantizationPlan, type QuantizedLayer } from "./plan.ts";
 import { emitIntegers, type PreparedLayer } from "./prepared.ts";
 import { quantizeBias } from "./weights.ts";
 
@@ -78,9 +78,8 @@ class QdqRewriter {
   }
 
   #dequantizedWeight(prepared: PreparedLayer): string {
-    const { weight, layout } = prepared.layer;
+    const { name } = prepared.layer.weight;
     const { scales, zeroPoints } = prepared.weights;
-    const { name } = weight;
     const perTensor = scales.length === 1;
     const dims = perTensor ? [] : [scales.length];
     const inputs = [
@@ -88,7 +87,7 @@ class QdqRewriter {
       this.#editor.constant(`${name}/scale`, dims, scales),
       this.#editor.constant(`${name}/zero`, dims, zeroPoints),
     ];
-    const axis = layout.axis === "first" ? 0 : weight.dims.length - 1;
+    const axis = channelAxis(prepared.layer);
     return this.#editor.emit("DequantizeLinear", inputs, `${name}/dq`, perTensor ? {} : { axis });
   }
 

@@ -1,8 +1,9 @@
-import type { OnnxModel } from "../proto/model.ts";
+import { encodeModel, type Node, type OnnxModel, type Tensor } from "../proto/model.ts";
 import { DataType, elementCount, floatData } from "../proto/tensor.ts";
 import { toFloat16 } from "./float16.ts";
 import { GraphEditor } from "./graph-editor.ts";
-import { emitIntegers, type PreparedLayer } from "./prepared.ts";
+import { channelAxis } from "./plan.ts";
+import { emitIntegers, runsInBlocks, type PreparedLayer } from "./prepared.ts";
 import { channelOf, inputOf } from "./weights.ts";
 
 /** Tensors of fewer elements stay float32: a Cast would take as many bytes as it saves. */
@@ -14,31 +15,45 @@ const INT8_PRODUCTS = 4;
  * Keeps the weights in the file as integers and lets the graph multiply them with their scales, which ONNX Runtime does once, when it
  * loads the model. Dense layers of 4 bits in blocks become MatMulNBits, which works on the integers themselves.
  */
-export function rewriteWeights(model: OnnxModel, layers: readonly PreparedLayer[], blockSize?: number): OnnxModel {
+export function rewriteWeights(model: OnnxModel, layers: readonly PreparedLayer[]): OnnxModel {
   const editor = new GraphEditor();
-  const prepared = new Map(layers.map((each) => [each.layer.node, each]));
-  for (const each of model.graph.node) {
-    const layer = prepared.get(each);
-    if (layer && blockSize !== undefined && runsInBlocks(layer)) emitBlocks(editor, layer, blockSize);
-    else if (layer) {
-      const [input = "", _weight, ...rest] = each.input;
-      const bias = layer.bias && editor.constant(`${each.output[0]}/bias`, [layer.bias.length], layer.bias);
-      editor.nodes.push({ ...each, input: [input, emitFloats(editor, layer, blockSize), ...(bias ? [bias] : rest)] });
-    } else editor.nodes.push(each);
+  for (const node of model.graph.node) {
+    emitNode(
+      editor,
+      node,
+      layers.filter(({ layer }) => layer.node === node),
+    );
   }
   return editor.build(model);
 }
 
-/** Whether a layer in blocks becomes a MatMulNBits. */
-export function runsInBlocks({ layer, weights }: PreparedLayer): boolean {
-  return layer.node.opType !== "Conv" && weights.bits === 4;
+/** What a layer takes in the file: its integers, their scales and the nodes that work on them. */
+export function fileBytes(prepared: PreparedLayer): number {
+  const editor = new GraphEditor();
+  emitNode(editor, prepared.layer.node, [prepared]);
+  const graph = { name: "", node: [], initializer: [], input: [], output: [], valueInfo: [] };
+  return encodeModel(editor.build({ irVersion: 10, opsetImport: [], graph })).byteLength;
 }
 
-function emitFloats(editor: GraphEditor, prepared: PreparedLayer, blockSize: number | undefined): string {
-  const { layer, weights } = prepared;
+/** @param weights those of the node's weights that are in integers */
+function emitNode(editor: GraphEditor, node: Node, weights: readonly PreparedLayer[]): void {
+  const [only] = weights;
+  if (only && runsInBlocks(only)) return emitBlocks(editor, only);
+  const input = [...node.input];
+  for (const prepared of weights) {
+    const { bias, layer } = prepared;
+    input[layer.input] = emitFloats(editor, prepared);
+    if (bias) input[2] = editor.constant(`${node.output[0]}/bias`, [bias.length], bias);
+  }
+  editor.nodes.push({ ...node, input });
+}
+
+function emitFloats(editor: GraphEditor, prepared: PreparedLayer): string {
+  const { layer, weights, blockSize } = prepared;
   const { name, dims } = layer.weight;
   const integers = emitIntegers(editor, prepared, "float");
-  const along = weights.scales.length === 1 ? [] : dims.map((size, axis) => (isChannelAxis(prepared, axis) ? size : 1));
+  const channels = channelAxis(layer);
+  const along = weights.scales.length === 1 ? [] : dims.map((size, axis) => (axis === channels ? size : 1));
   let value = integers;
   if (weights.zeroPoints.some((zero) => zero !== 0)) {
     const zero = editor.constant(`${name}/zero`, along, Float32Array.from(weights.zeroPoints));
@@ -49,10 +64,6 @@ function emitFloats(editor: GraphEditor, prepared: PreparedLayer, blockSize: num
       ? editor.constant(`${name}/scale`, along, weights.scales)
       : emitBlockScales(editor, prepared, blockSize);
   return editor.emit("Mul", [value, scale], `${name}/dq`);
-}
-
-function isChannelAxis({ layer }: PreparedLayer, axis: number): boolean {
-  return axis === (layer.layout.axis === "first" ? 0 : layer.weight.dims.length - 1);
 }
 
 /** The scales of blocks, repeated for each of their weights, in the shape of the kernel. */
@@ -79,7 +90,7 @@ function emitBlockScales(editor: GraphEditor, { layer, weights }: PreparedLayer,
 }
 
 /** com.microsoft.MatMulNBits: for each output its inputs in blocks, two weights to a byte, the first in the lower half, 8 for zero. */
-function emitBlocks(editor: GraphEditor, { layer, weights, bias }: PreparedLayer, blockSize: number): void {
+function emitBlocks(editor: GraphEditor, { layer, weights, bias, blockSize = 0 }: PreparedLayer): void {
   const { node, weight, layout } = layer;
   const { channels, axis } = layout;
   const inputs = elementCount(weight.dims) / channels;
@@ -110,13 +121,17 @@ function emitBlocks(editor: GraphEditor, { layer, weights, bias }: PreparedLayer
   });
 }
 
+/** Whether a constant is kept as float16. */
+export function isHalved({ dataType, dims }: Tensor): boolean {
+  return dataType === DataType.FLOAT && elementCount(dims) >= WORTH_CASTING;
+}
+
 /** Keeps every float32 constant of some size as float16; it is cast back when the model is loaded, so the speed is that of float32. */
 export function rewriteFloat16(model: OnnxModel): OnnxModel {
   const editor = new GraphEditor();
   const { graph } = model;
   const cast = new Map<string, string>();
-  for (const each of graph.initializer) {
-    if (each.dataType !== DataType.FLOAT || elementCount(each.dims) < WORTH_CASTING) continue;
+  for (const each of graph.initializer.filter(isHalved)) {
     const half = editor.constant(`${each.name}/half`, each.dims, toFloat16(floatData(each), each.name));
     cast.set(each.name, editor.emit("Cast", [half], `${each.name}/float`, { to: DataType.FLOAT }));
   }
