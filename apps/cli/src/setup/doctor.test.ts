@@ -36,8 +36,15 @@ it("says that a store can't be written, and what to do", async () => {
   await writeFile(join(dir, "file"), "");
   expect(await inspectStore({ store: join(dir, "file/store") })).toMatchObject({
     status: "missing",
-    advice: expect.stringContaining("WHITTLE_STORE"),
+    found: expect.stringContaining(`the store in ${join(dir, "file/store")} failed: a part of that path is a file`),
+    advice: expect.stringContaining("make that folder writable, or name another in WHITTLE_STORE"),
   });
+});
+
+it("asks for bucket and credentials where the store is on S3", async () => {
+  const finding = await inspectStore({ store: "s3://bucket/store?regoin=eu" });
+  expect(finding).toMatchObject({ status: "missing", advice: expect.stringMatching(/bucket.*AWS_ACCESS_KEY_ID/) });
+  expect(finding.advice).not.toContain("folder");
 });
 
 group("Redis", () => {

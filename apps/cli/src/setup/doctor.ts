@@ -67,9 +67,14 @@ export async function inspectStore({ store }: Pick<Settings, "store">): Promise<
     await openStore(store);
     return { subject: "store", status: "ok", found: `${store} is writable` };
   } catch (error) {
-    const advice = "name a folder that may be written in WHITTLE_STORE";
-    return { subject: "store", status: "missing", found: toAppError(error).message, advice };
+    return { subject: "store", status: "missing", found: toAppError(error).message, advice: storeAdvice(store) };
   }
+}
+
+function storeAdvice(store: string): string {
+  if (store.startsWith("s3:"))
+    return "check bucket, endpoint and region of WHITTLE_STORE, and AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+  return "make that folder writable, or name another in WHITTLE_STORE (a path, or s3://bucket/prefix)";
 }
 
 async function inspectDataset(name: string, { sources }: DatasetContract, settings: Settings): Promise<Finding> {
