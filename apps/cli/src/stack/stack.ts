@@ -42,8 +42,21 @@ const readyLimitMs = 120_000;
  * Starts Whittle on this machine and waits until it takes jobs.
  * @throws AppError `unavailable` with the name, the last words and the log of the process that did not start; nothing is left running.
  */
-export async function startStack({ config, workers, concurrency, say, signal }: StackOptions): Promise<Stack> {
-  const redis = await findRedis(config, say);
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const redis = await findRedis(options.config, options.say);
+  try {
+    return await startApps(options, redis);
+  } catch (error) {
+    await redis?.close();
+    throw error;
+  }
+}
+
+async function startApps(
+  { config, workers, concurrency, say, signal }: StackOptions,
+  redis: KeptRedis | undefined,
+): Promise<Stack> {
+  if (signal.aborted) throw interrupted();
   const redisUrl = redis?.url ?? config.redisUrl ?? "";
   const api = await choosePort("API", config.api, say);
   const serve = await choosePort("serving app", config.serve, say);
@@ -89,10 +102,14 @@ async function findRedis({ redisUrl, home }: CliConfig, say: StackOptions["say"]
 /** @throws AppError `cancelled` as soon as the signal is aborted. */
 export function whenAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    const refuse = () => reject(new AppError("cancelled", "interrupted"));
+    const refuse = () => reject(interrupted());
     if (signal.aborted) refuse();
     else signal.addEventListener("abort", refuse, { once: true });
   });
+}
+
+function interrupted(): AppError {
+  return new AppError("cancelled", "interrupted");
 }
 
 function assemble(
