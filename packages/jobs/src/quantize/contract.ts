@@ -32,7 +32,7 @@ const fields = z.strictObject({
     .default(8)
     .meta({
       description:
-        "Bits of a weight; activations always have 8. auto tries 8 to 1 and keeps the fewest that stay inside the tolerance.",
+        "Bits of a weight; activations always have 8. auto tries 8 to 1 and keeps the fewest that stay inside the tolerance and still make the file smaller by a hundredth.",
     }),
   granularity: z
     .enum(["channel", "tensor", "block"])

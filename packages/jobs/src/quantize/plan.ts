@@ -8,6 +8,8 @@ import { searchMixedPrecision, type MixedPrecision, type Precision } from "./mix
 
 /** How much accuracy `bits: "auto"` may cost where no tolerance is given: one point. */
 const DEFAULT_TOLERANCE = 0.01;
+/** The share of the file that fewer bits must save. */
+const LEAST_SAVING = 0.01;
 const calibrators: CalibrationMethod[] = ["minmax", "percentile", "mse", "entropy"];
 
 /** Whether quantizing takes a search, and so samples to judge by. */
@@ -71,17 +73,33 @@ async function chooseCalibrator(options: QuantizerOptions, bench: Workbench) {
   return { trials, chosen: best.setting };
 }
 
-/** The fewest bits with which the model stays inside the tolerance; 8 where none does. Affine weights start at 2 bits. */
+/** Tries every number of bits. */
 async function chooseBits(options: QuantizerOptions, least: number, bench: Workbench) {
   const trials: Trial<number>[] = [];
-  const lowest = options.scheme === "affine" || options.round ? 2 : 1;
+  const lowest = lowestBits(options);
   for (let bits = 8; bits >= lowest; bits--) trials.push(await attempt(bits, { ...options, bits }, bench));
   for (const { setting, verdict } of trials) {
     bench.context.log("info", `${setting} bits: ${describe(verdict)}`);
     bench.context.metrics("bits", setting, { accuracy: verdict.accuracy, divergence: verdict.divergence });
   }
-  const inside = trials.filter(({ verdict }) => verdict.accuracy >= least);
-  return { trials, chosen: inside.at(-1)?.setting ?? 8 };
+  return { trials, chosen: fewestBits(trials, least) };
+}
+
+/** Affine weights start at 2 bits, and so does AdaRound. */
+function lowestBits({ scheme, round }: QuantizerOptions): number {
+  return scheme === "affine" || round ? 2 : 1;
+}
+
+/**
+ * The fewest bits with which a model stays inside the tolerance, where they make its file smaller: fewer bits that don't save a hundredth of
+ * it would be lost for nothing. 8 where none is inside.
+ * @param trials from the most bits down
+ * @param least the accuracy that is inside the tolerance
+ */
+export function fewestBits(trials: readonly Trial<number>[], least: number): number {
+  const [first, ...fewer] = trials.filter(({ verdict }) => verdict.accuracy >= least);
+  if (!first) return 8;
+  return fewer.reduce((best, trial) => (trial.bytes <= (1 - LEAST_SAVING) * best.bytes ? trial : best), first).setting;
 }
 
 async function choosePrecisions(options: QuantizerOptions, least: number, bench: Workbench): Promise<MixedPrecision> {
