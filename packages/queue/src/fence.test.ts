@@ -118,6 +118,15 @@ describe("what a job may cost", () => {
     expect(failed.runs.map(({ outcome }) => outcome)).toEqual(["crashed", "crashed"]);
   });
 
+  it("a job whose process dies is started again at once, and after a pause when that dies, too", async () => {
+    const id = await rig.submit();
+    await rig.work(async () => Promise.reject(new AppError("worker_lost", "killed")), { quarantineAfter: 2 });
+    await rig.reaches(id, "failed");
+    const told = await context.redis.xrange(`${context.keys.bull}:make:events`, "-", "+");
+    const waits = told.flatMap(([, [, event]]) => (event === "delayed" || event === "active" ? [event] : []));
+    expect(waits).toEqual(["active", "active", "delayed", "active"]);
+  });
+
   it("a new checkpoint is a reason to go on with a job whose process dies", async () => {
     const id = await rig.submit();
     const seen: string[][] = [];
