@@ -1,10 +1,17 @@
-import { createHash, timingSafeEqual } from "node:crypto";
-import { AppError } from "@whittle/contracts";
+import {
+  allows,
+  AppError,
+  bearerKey,
+  createKeyring,
+  outOfScope,
+  type ApiKey,
+  type KnownKey,
+  type Scope,
+} from "@whittle/contracts";
 import type { Request, RequestHandler } from "express";
-import { allows, type ApiKey, type Scope } from "./keys.ts";
 
 export interface Authenticator {
-  /** Who sends the request: `key:<first digits of the key's SHA-256>`, `local` where there are no keys, or else undefined. */
+  /** Who sends the request: `key:<first digits of the key's SHA-256>`, `local` where there are no keys, or else=> KnownKey | undefined.| undefined. */
   known(request: Request): string | undefined;
   /** The same, of a request that was let through. */
   actor(request: Request): string;
@@ -14,28 +21,18 @@ export interface Authenticator {
   basic(scope: Scope): RequestHandler;
 }
 
-interface Known {
-  digest: Buffer;
-  scope: Scope;
-}
-
 /** Compares in constant time; without keys everybody on this machine may, but no web page through a name of its own. */
 export function createAuthenticator(keys: ApiKey[]): Authenticator {
-  const digests = keys.map(({ key, scope }): Known => ({ digest: sha256(key), scope }));
-  const matching = (key: string | undefined): Known | undefined => {
-    if (key === undefined) return undefined;
-    const sent = sha256(key);
-    return digests.find(({ digest }) => timingSafeEqual(digest, sent));
-  };
-  const ofBearer = (request: Request) => matching(bearerKey(request));
+  const matching = createKeyring(keys);
+  const ofBearer = (request: Request) => matching(bearerKey(request.get("authorization")));
   const ofEither = (request: Request) => ofBearer(request) ?? matching(basicKey(request));
   const known = (request: Request): string | undefined => {
     if (keys.length === 0) return "local";
     const found = ofEither(request);
-    return found && `key:${found.digest.toString("hex").slice(0, 12)}`;
+    return found && `key:${found.digest.slice(0, 12)}`;
   };
   const guard =
-    (find: (request: Request) => Known | undefined, challenge: string, hint: string) =>
+    (find: (request: Request) => KnownKey | undefined, challenge: string, hint: string) =>
     (scope: Scope): RequestHandler =>
     (request, response, next) => {
       if (keys.length === 0) return next(localOnly(request));
@@ -56,10 +53,6 @@ export function createAuthenticator(keys: ApiKey[]): Authenticator {
   };
 }
 
-function outOfScope(has: Scope, needed: Scope): AppError {
-  return new AppError("forbidden", `the key's scope is ${has}; this needs ${needed}`);
-}
-
 /** A page of another site can point its own host name to 127.0.0.1 (DNS rebinding), but then sends that name. */
 function localOnly(request: Request): AppError | undefined {
   if (isLoopback(request.hostname)) return undefined;
@@ -70,17 +63,9 @@ export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/.test(host);
 }
 
-function bearerKey(request: Request): string | undefined {
-  return /^Bearer +(\S+)$/i.exec(request.get("authorization") ?? "")?.[1];
-}
-
 function basicKey(request: Request): string | undefined {
   const encoded = /^Basic +(\S+)$/i.exec(request.get("authorization") ?? "")?.[1];
   if (encoded === undefined) return undefined;
   const text = Buffer.from(encoded, "base64").toString();
   return text.slice(text.indexOf(":") + 1);
-}
-
-function sha256(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
 }

@@ -1,6 +1,5 @@
-import { parse } from "@whittle/contracts";
+import { apiKeys, parse } from "@whittle/contracts";
 import { z } from "zod";
-import { apiKeys } from "./keys.ts";
 
 const schema = z
   .object({

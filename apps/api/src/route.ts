@@ -1,8 +1,7 @@
-import { parse } from "@whittle/contracts";
+import { parse, type Scope } from "@whittle/contracts";
 import type { Request, Response, Router } from "express";
 import type { z } from "zod";
 import type { Authenticator } from "./auth.ts";
-import type { Scope } from "./keys.ts";
 
 interface Described {
   method: "get" | "post" | "put" | "delete";

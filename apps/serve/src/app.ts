@@ -1,6 +1,8 @@
 import express, { type Express, type RequestHandler } from "express";
 import helmet from "helmet";
+import type { ApiKey } from "@whittle/contracts";
 import type { Logger } from "pino";
+import { createGuard } from "./auth.ts";
 import { errorHandler, noSuchPath } from "./errors.ts";
 import type { ServeMetrics } from "./metrics.ts";
 import type { ProtocolContext } from "./protocols/context.ts";
@@ -12,13 +14,15 @@ export interface AppOptions {
   metrics: ServeMetrics;
   logger: Logger;
   bodyLimit: number;
+  /** Who sends one of these may ask; with none everybody may. */
+  keys: ApiKey[];
   /** What is to be served and is not, with the reason. */
   missing: () => string[];
   version: string;
 }
 
 /** The HTTP side of the serving app: both protocols, health and metrics. */
-export function createApp({ context, metrics, logger, bodyLimit, missing, version }: AppOptions): Express {
+export function createApp({ context, metrics, logger, bodyLimit, keys, missing, version }: AppOptions): Express {
   const app = express();
   const protocols: ProtocolContext = {
     ...context,
@@ -36,9 +40,12 @@ export function createApp({ context, metrics, logger, bodyLimit, missing, versio
     const ready = context.isReady();
     response.status(ready ? 200 : 503).json({ ready, missing: missing() });
   });
-  app.get("/metrics", showMetrics);
   app.use("/v2", metrics.watch("open-inference"));
   app.use("/v1", metrics.watch("tensorflow"));
+  const guard = createGuard(keys);
+  app.use(guard("read"));
+  app.post("/v2/repository/models/:model/:action", guard("admin"));
+  app.get("/metrics", showMetrics);
   app.use(openInference(protocols, { name: "whittle-serve", version }));
   app.use(tensorflowServing(protocols));
   app.use(noSuchPath);

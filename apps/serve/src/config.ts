@@ -1,4 +1,4 @@
-import { parseModelReference } from "@whittle/contracts";
+import { parseModelReference, scopes } from "@whittle/contracts";
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 
@@ -15,6 +15,8 @@ export const serveConfig = z.object({
   host: z.string().default("127.0.0.1"),
   /** 0: any free port. */
   port: z.int().min(0).max(65_535).default(7701),
+  /** Who sends one of these as Bearer may ask; with none everybody may. */
+  keys: z.array(z.object({ key: z.string(), scope: z.enum(scopes) })).default([]),
   /** Address of the artifact store. */
   store: z.string().default(".whittle/store"),
   /** What is loaded at the start and kept: `name`, `name@alias` or `name@version`. */

@@ -60,6 +60,7 @@ export async function createServe(input: z.input<typeof serveConfig>, parts: Ser
     metrics,
     logger,
     bodyLimit: config.bodyLimit,
+    keys: config.keys,
     missing: () => registry.missing,
     version: packageJson.version,
   });

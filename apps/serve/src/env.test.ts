@@ -21,6 +21,7 @@ describe("the environment", () => {
       WHITTLE_SERVE_ON_DEMAND: "false",
       WHITTLE_SERVE_MAX_DELAY_MS: "0.5",
       WHITTLE_SERVE_HOST: "",
+      WHITTLE_SERVE_KEYS: "reader-0123456789:read, admin-0123456789a",
     };
     expect(readEnv(environment)).toMatchObject({
       host: "127.0.0.1",
@@ -28,6 +29,10 @@ describe("the environment", () => {
       models: ["a", "b@prod", "c@3"],
       onDemand: false,
       maxDelayMs: 0.5,
+      keys: [
+        { key: "reader-0123456789", scope: "read" },
+        { key: "admin-0123456789a", scope: "admin" },
+      ],
     });
   });
 
@@ -38,6 +43,7 @@ describe("the environment", () => {
     ["WHITTLE_SERVE_ON_DEMAND", "perhaps"],
     ["WHITTLE_SERVE_MODELS", "a@b@c"],
     ["WHITTLE_SERVE_MAX_BATCH", "1.5"],
+    ["WHITTLE_SERVE_KEYS", "short"],
     ["WHITTLE_LOG_LEVEL", "loud"],
   ])("is refused when %s is %j", (variable, value) => {
     expect(() => readEnv({ [variable]: value })).toThrow(variable);

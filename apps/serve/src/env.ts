@@ -1,4 +1,4 @@
-import { parse } from "@whittle/contracts";
+import { apiKeys, parse } from "@whittle/contracts";
 import { z } from "zod";
 import { serveConfig, type ServeConfig } from "./config.ts";
 
@@ -18,6 +18,7 @@ const schema = z
   .object({
     WHITTLE_SERVE_HOST: fields.host,
     WHITTLE_SERVE_PORT: number.pipe(fields.port),
+    WHITTLE_SERVE_KEYS: apiKeys,
     WHITTLE_STORE: fields.store,
     WHITTLE_SERVE_MODELS: list.pipe(fields.models),
     WHITTLE_SERVE_ON_DEMAND: z.stringbool().optional().pipe(fields.onDemand),
@@ -35,6 +36,7 @@ const schema = z
   .transform((env) => ({
     host: env.WHITTLE_SERVE_HOST,
     port: env.WHITTLE_SERVE_PORT,
+    keys: env.WHITTLE_SERVE_KEYS,
     store: env.WHITTLE_STORE,
     models: env.WHITTLE_SERVE_MODELS,
     onDemand: env.WHITTLE_SERVE_ON_DEMAND,

@@ -3,6 +3,7 @@ export * from "./errors.ts";
 export * from "./references.ts";
 export * from "./manifest.ts";
 export * from "./job.ts";
+export * from "./keys.ts";
 export * from "./events.ts";
 export * from "./pipeline.ts";
 export * from "./worker.ts";

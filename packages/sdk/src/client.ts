@@ -35,6 +35,8 @@ export interface ClientOptions {
   url: string;
   /** One of the API's keys, where it asks for one. */
   key?: string;
+  /** One of the serving app's keys, where it asks for one; `key` when it is not given. */
+  serveKey?: string;
   /** The serving app, for {@link WhittleClient.predict}: `http://127.0.0.1:7701`. */
   serveUrl?: string;
 }
@@ -50,9 +52,10 @@ export class WhittleClient {
   readonly #api: Http;
   readonly #serve: Http | undefined;
 
-  constructor({ url, key, serveUrl }: ClientOptions) {
+  constructor({ url, key, serveKey = key, serveUrl }: ClientOptions) {
     this.#api = new Http({ url, what: "the API", ...(key !== undefined && { key }) });
-    this.#serve = serveUrl === undefined ? undefined : new Http({ url: serveUrl, what: "the serving app" });
+    const serving = { what: "the serving app", ...(serveKey !== undefined && { key: serveKey }) };
+    this.#serve = serveUrl === undefined ? undefined : new Http({ url: serveUrl, ...serving });
   }
 
   /** Enqueues a job and returns at once. */

@@ -1,7 +1,9 @@
+import { createHash, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
+import { AppError } from "./errors.ts";
 
 /** What a key may do; each scope may do what those before it may. */
-const scopes = ["read", "submit", "admin"] as const;
+export const scopes = ["read", "submit", "admin"] as const;
 
 /** `read`: look. `submit`: also submit, cancel and retry jobs, and move aliases. `admin`: also what is about everybody's jobs. */
 export type Scope = (typeof scopes)[number];
@@ -38,4 +40,35 @@ export const apiKeys = z
 /** Whether a key of the scope `has` may do what needs the scope `needed`. */
 export function allows(has: Scope, needed: Scope): boolean {
   return scopes.indexOf(has) >= scopes.indexOf(needed);
+}
+
+/** A key that was found: its scope, and its SHA-256 in hexadecimal, by which it can be named. */
+export interface KnownKey {
+  scope: Scope;
+  digest: string;
+}
+
+/** Finds keys as they are sent; compares in constant time. */
+export function createKeyring(keys: ApiKey[]): (sent: string | undefined) => KnownKey | undefined {
+  const known = keys.map(({ key, scope }) => ({ scope, digest: sha256(key) }));
+  return (sent) => {
+    if (sent === undefined) return undefined;
+    const digest = sha256(sent);
+    const found = known.find((each) => timingSafeEqual(each.digest, digest));
+    return found && { scope: found.scope, digest: found.digest.toString("hex") };
+  };
+}
+
+/** The key in an `Authorization: Bearer` header. */
+export function bearerKey(authorization = ""): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+}
+
+/** The refusal of a key that may not do what needs another scope. */
+export function outOfScope(has: Scope, needed: Scope): AppError {
+  return new AppError("forbidden", `the key's scope is ${has}; this needs ${needed}`);
+}
+
+function sha256(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
 }
