@@ -27,7 +27,7 @@ export async function findModel(driver: StoreDriver, name: string): Promise<Mode
 }
 
 /** What there is of one name, or was before it was deleted; undefined when there was never anything. */
-export async function findModelKeys(driver: StoreDriver, name: string): Promise<ModelKeys | undefined> {
+async function findModelKeys(driver: StoreDriver, name: string): Promise<ModelKeys | undefined> {
   parse(modelName, name, "The model's name", "name");
   return readModelKeys(await driver.list(keys.model(name))).get(name);
 }
