@@ -28,8 +28,9 @@ async function main(): Promise<void> {
   });
   const { lease, minutes, ...given } = parse(options, values, "The options");
   const folder = join(root, ".whittle", "chaos");
-  const interrupted = new AbortController();
-  process.once("SIGINT", () => interrupted.abort());
+  const enough = new AbortController();
+  process.once("SIGINT", () => enough.abort());
+  setTimeout(() => enough.abort(), minutes * 60_000).unref();
   const report = await runChaos({
     ...given,
     leaseSeconds: lease,
@@ -37,7 +38,7 @@ async function main(): Promise<void> {
     idleJobs: 20,
     env: process.env,
     history: join(folder, "history.jsonl"),
-    enough: AbortSignal.any([interrupted.signal, AbortSignal.timeout(minutes * 60_000)]),
+    enough: enough.signal,
     say: (line) => process.stdout.write(`${line}\n`),
   });
   await mkdir(folder, { recursive: true });
