@@ -1,5 +1,3 @@
-import type { z } from "zod";
-
 /** Every way in which Whittle refuses or fails, with what HTTP answers and whether trying again can help. */
 const codes = {
   invalid_request: { status: 400, retryable: false },
@@ -71,22 +69,4 @@ export function toAppError(error: unknown): AppError {
   const { code, message, issues } = (error ?? {}) as Partial<SerializedError>;
   if (isErrorCode(code)) return new AppError(code, message ?? code, { issues: issues ?? [], cause: error });
   return new AppError("internal", error instanceof Error ? error.message : String(error), { cause: error });
-}
-
-/**
- * Parses `value` with `schema`.
- * @param what names the input in the error, and `at` is put before each issue's path (`params`).
- * @throws AppError `invalid_request` with one issue per field that is wrong.
- */
-export function parse<S extends z.ZodType>(schema: S, value: unknown, what: string, at = ""): z.output<S> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issues = result.error.issues.map((issue) => ({
-    path: [...(at ? [at] : []), ...issue.path.map(String)].join("."),
-    message: issue.message,
-  }));
-  const first = issues[0];
-  throw new AppError("invalid_request", `${what} is not valid: ${first?.path || "(root)"}: ${first?.message}`, {
-    issues,
-  });
 }

@@ -1,5 +1,6 @@
 export * from "./cache.ts";
 export * from "./errors.ts";
+export * from "./parse.ts";
 export * from "./references.ts";
 export * from "./manifest.ts";
 export * from "./job.ts";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { mustBe } from "./parse.ts";
 
 const name = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 
@@ -39,10 +40,11 @@ export function parseModelReference(text: string): ModelReference | undefined {
   return aliasName.safeParse(tag).success ? { kind: "alias", name: base, alias: tag } : undefined;
 }
 
+const forms = "name, name@version, name@alias, sha256:<digest> or, in a pipeline, $step";
+const error = ({ input }: { input?: unknown }) => mustBe(forms, input);
+
 /** How a job names a model that it takes: see {@link parseModelReference}. */
 export const modelReference = z
-  .string()
-  .refine((text) => parseModelReference(text) !== undefined, {
-    error: "must be name, name@version, name@alias, sha256:<digest> or, in a pipeline, $step",
-  })
+  .string({ error })
+  .refine((text) => parseModelReference(text) !== undefined, { error })
   .meta({ example: "fashion-teacher@1" });

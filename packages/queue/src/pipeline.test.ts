@@ -60,7 +60,7 @@ describe("planning a pipeline", () => {
       { path: "steps.0.params.value", message: expect.stringContaining("number") },
       { path: "steps.1.kind", message: "unknown kind melt; there are change, look, make" },
       { path: "steps.2.params.base", message: "there is no step nowhere; there are a, b, c, d, e" },
-      { path: "steps.4.params", message: expect.stringContaining("extra") },
+      { path: "steps.4.params.extra", message: expect.stringContaining("not known") },
       { path: "steps.4.params.base", message: "step c is of kind look, which makes no model" },
       { path: "steps.5.params.others.1.model", message: "there is no step nowhere; there are a, b, c, d, e" },
     ]);

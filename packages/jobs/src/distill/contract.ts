@@ -62,7 +62,7 @@ const params = z
     if (teacher === undefined && teachers === undefined)
       refuse("teacher", "name a model to learn from, or several as teachers");
     if (teacher !== undefined && teachers !== undefined)
-      refuse("teachers", "takes the place of teacher: give only one of the two");
+      refuse("teachers", "must be left out where teacher is given: name one model as teacher, or several as teachers");
     if (family !== undefined) checkFamilyParams({ family, familyParams }, context);
     else if (Object.keys(familyParams).length > 0)
       refuse("familyParams", "needs a family; without one the teacher's parameters are taken");

@@ -184,7 +184,7 @@ describe("distilling", () => {
 
   it.each([
     ["no teacher", { teacher: undefined }, "teacher", "name a model"],
-    ["one and several", { teachers: [{ model: "tiny-base" }] }, "teachers", "only one of the two"],
+    ["one and several", { teachers: [{ model: "tiny-base" }] }, "teachers", "must be left out where teacher is given"],
     ["no several", { teacher: undefined, teachers: [] }, "teachers", "1"],
     ["parameters of no family", { family: undefined }, "familyParams", "needs a family"],
     [

@@ -1,4 +1,4 @@
-import { defineJob, modelReference } from "@whittle/contracts";
+import { defineJob, modelReference, mustBe } from "@whittle/contracts";
 import { z } from "zod";
 import { datasetOfModel, limit } from "../shared/parameters.ts";
 import { awareTraining } from "./aware/contract.ts";
@@ -28,7 +28,9 @@ const fields = z.strictObject({
         "weights: only the file holds integers, those of recurrent layers too, which the methods before leave in float; float16: the file holds half precision.",
     }),
   bits: z
-    .union([z.int().min(1).max(8), z.literal("auto")])
+    .union([z.int().min(1).max(8), z.literal("auto")], {
+      error: ({ input }) => mustBe('a whole number from 1 to 8, or "auto"', input),
+    })
     .default(8)
     .meta({
       description:
@@ -43,7 +45,7 @@ const fields = z.strictObject({
         "(method weights; dense layers of 4 bits then run as MatMulNBits).",
     }),
   blockSize: z
-    .union([z.literal(16), z.literal(32), z.literal(64), z.literal(128), z.literal(256)])
+    .literal([16, 32, 64, 128, 256])
     .default(32)
     .meta({ description: "Inputs that share a scale, with granularity block." }),
   scheme: z.enum(["symmetric", "affine"]).default("symmetric").meta({

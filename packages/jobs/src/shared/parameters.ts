@@ -1,4 +1,5 @@
 /** Parameters that several kinds have in common. Zod only: the API and the CLI load this. */
+import { check } from "@whittle/contracts";
 import { datasetName, families, familyName } from "@whittle/zoo/catalog";
 import { z } from "zod";
 
@@ -33,9 +34,9 @@ interface Architecture {
 
 /** Refuses parameters that the named family does not take, each under its own path (`familyParams.hidden`). */
 export function checkFamilyParams({ family, familyParams }: Architecture, context: z.RefinementCtx): void {
-  const { success, error } = families[family].params.safeParse(familyParams);
-  if (success) return;
-  for (const issue of error.issues) {
-    context.addIssue({ code: "custom", message: issue.message, path: ["familyParams", ...issue.path] });
+  const checked = check(families[family].params, familyParams);
+  if (checked.success) return;
+  for (const { path, message } of checked.problems) {
+    context.addIssue({ code: "custom", message, path: ["familyParams", ...path] });
   }
 }
