@@ -6,11 +6,11 @@ import type { Side } from "./side.ts";
 export function bareBullmq(redisUrl: string, concurrency: number): Side {
   const connections = [new Redis(redisUrl), new Redis(redisUrl, { maxRetriesPerRequest: null })] as const;
   const queue = new Queue("bare", { connection: connections[0] });
-  let listener: (() => void) | undefined;
+  let listener: ((acceptedAt: number) => void) | undefined;
   const worker = new Worker(
     "bare",
-    async () => {
-      listener?.();
+    async ({ timestamp }) => {
+      listener?.(timestamp);
     },
     { connection: connections[1], concurrency, autorun: false },
   );

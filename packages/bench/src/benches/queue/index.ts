@@ -2,10 +2,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { startRedis } from "@whittle/queue/server";
-import { told, type Bench, type Check } from "../../bench.ts";
+import { atMost, told, type Bench, type Check } from "../../bench.ts";
 import { median, percentile } from "../../statistics.ts";
 import { bareBullmq } from "./bare.ts";
+import { cancelChecks, measureCancels } from "./cancel.ts";
 import type { Side } from "./side.ts";
+import { measurePair, supervisionCheck, type Pair } from "./supervision.ts";
 import { throughTheApi } from "./whittle.ts";
 
 /** Submitted at once by this many callers. */
@@ -19,39 +21,57 @@ interface Figures {
   worked: number[];
   /** From the call that submits to the first moment of the job, idle worker, ms. */
   waits: number[];
+  /** From the job's acceptance to its first moment, ms. */
+  pickUps: number[];
 }
 
 /**
  * Submitting, running and picking up jobs that do nothing: through the API (HTTP, validation, job record, events) and with bare BullMQ on the
- * same Redis, in turns within each round.
+ * same Redis, in turns within each round; cancelling a job that trains; and what a worker's supervision costs a training.
  */
 export const bench: Bench = async ({ rounds, only = "", say }) => {
   const folder = await mkdtemp(path.join(os.tmpdir(), "whittle-bench-"));
   const redis = await startRedis({ dir: path.join(folder, "redis") });
+  const place = { redisUrl: redis.url, folder };
   const results = new Map<string, Figures>();
+  const cancels: number[] = [];
+  const pairs: Pair[] = [];
+  const sides = {
+    api: () => throughTheApi(place, concurrency),
+    bullmq: async () => bareBullmq(redis.url, concurrency),
+  };
   try {
     for (let round = 0; round < rounds; round++) {
-      for (const open of [
-        () => throughTheApi(redis.url, folder, concurrency),
-        () => bareBullmq(redis.url, concurrency),
-      ]) {
+      const tell = (line: string): void => say(`round ${round + 1}/${rounds} ${line}`);
+      for (const [name, open] of Object.entries(sides)) {
+        if (!name.includes(only)) continue;
         const side = await open();
-        try {
-          if (side.name.includes(only)) say(`round ${round + 1}/${rounds} ${await measure(side, results)}`);
-        } finally {
-          await side.close();
-        }
+        tell(await measure(side, results).finally(() => side.close()));
+      }
+      if ("cancel".includes(only)) {
+        const times = await measureCancels(place);
+        cancels.push(...times);
+        tell(`cancel  to process gone p50 ${median(times).toFixed(0)} ms, most ${Math.max(...times).toFixed(0)} ms`);
+      }
+      if ("supervision".includes(only)) {
+        const pair = await measurePair(place, round % 2 === 0);
+        pairs.push(pair);
+        tell(`train   bare ${pair.bare} ms, supervised ${pair.supervised} ms`);
       }
     }
   } finally {
     await redis.close();
     await rm(folder, { recursive: true, force: true });
   }
-  return [...results].flatMap(([name, figures]) => summarize(name, figures));
+  return [
+    ...[...results].flatMap(([name, figures]) => summarize(name, figures)),
+    ...(cancels.length > 0 ? cancelChecks(cancels) : []),
+    ...(pairs.length > 0 ? [supervisionCheck(pairs)] : []),
+  ];
 };
 
 async function measure(side: Side, results: Map<string, Figures>): Promise<string> {
-  const figures = results.get(side.name) ?? { submitted: [], worked: [], waits: [] };
+  const figures = results.get(side.name) ?? { submitted: [], worked: [], waits: [], pickUps: [] };
   results.set(side.name, figures);
 
   const begin = performance.now();
@@ -69,7 +89,9 @@ async function measure(side: Side, results: Map<string, Figures>): Promise<strin
     const first = count(side, 1);
     const at = performance.now();
     await Promise.all([side.submit(), first]);
-    waits.push((await first) - at);
+    const begun = await first;
+    waits.push(begun.at - at);
+    figures.pickUps.push(begun.pickUp);
   }
   figures.submitted.push(submitted);
   figures.worked.push(worked);
@@ -85,17 +107,23 @@ async function submitMany(side: Side): Promise<void> {
   await Promise.all(Array.from({ length: callers }, caller));
 }
 
-/** Resolves with the time at which the `jobs`-th job from now on starts. */
-function count(side: Side, jobs: number): Promise<number> {
+/** Resolves when the `jobs`-th job from now on starts, with that time and for how long it was accepted, ms. */
+function count(side: Side, jobs: number): Promise<{ at: number; pickUp: number }> {
   let left = jobs;
-  return new Promise((resolve) => side.onStart(() => --left === 0 && resolve(performance.now())));
+  return new Promise((resolve) =>
+    side.onStart((acceptedAt) => {
+      if (--left === 0) resolve({ at: performance.now(), pickUp: Date.now() - acceptedAt });
+    }),
+  );
 }
 
-function summarize(name: string, { submitted, worked, waits }: Figures): Check[] {
+function summarize(name: string, { submitted, worked, waits, pickUps }: Figures): Check[] {
   return [
     told(`queue/${name}/submitted-per-second`, median(submitted)),
     told(`queue/${name}/run-per-second`, median(worked)),
     told(`queue/${name}/submit-to-first-step-p50-ms`, median(waits)),
     told(`queue/${name}/submit-to-first-step-p99-ms`, percentile(waits, 99)),
+    told(`queue/${name}/pick-up-p50-ms`, median(pickUps)),
+    atMost(`queue/${name}/pick-up-p99-ms`, percentile(pickUps, 99), 10),
   ];
 }

@@ -1,0 +1,83 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { WhittleClient } from "@whittle/sdk";
+
+const root = fileURLToPath(new URL("../../../../../", import.meta.url));
+
+/** Where programs find Redis and the folder that holds the store. */
+export interface Place {
+  redisUrl: string;
+  folder: string;
+}
+
+export interface Running {
+  client: WhittleClient;
+  close: () => Promise<void>;
+}
+
+/** The API as a process of its own, asked over HTTP. */
+export async function startApi({ redisUrl, folder }: Place): Promise<Running> {
+  const port = String(await freePort());
+  const client = new WhittleClient({ url: `http://127.0.0.1:${port}` });
+  const address = { WHITTLE_API_HOST: "127.0.0.1", WHITTLE_API_PORT: port, WHITTLE_RATE_LIMIT: "0" };
+  const env = { REDIS_URL: redisUrl, WHITTLE_STORE: path.join(folder, "store"), ...address };
+  const close = await startProgram("api", env, () => client.workers());
+  return { client, close };
+}
+
+/** The API and one worker with a job's process for each job, one at a time. */
+export async function startWhittle(place: Place, settings: Record<string, string>): Promise<Running> {
+  const api = await startApi(place);
+  const store = { WHITTLE_STORE: path.join(place.folder, "store"), WHITTLE_WORK_DIR: path.join(place.folder, "work") };
+  const close = await startProgram("worker", { REDIS_URL: place.redisUrl, ...store, ...settings }, async () => {
+    if ((await api.client.workers()).length === 0) throw new Error("no worker yet");
+  });
+  return {
+    client: api.client,
+    close: async () => {
+      await close();
+      await api.close();
+    },
+  };
+}
+
+/** Starts an app and waits until `ready` does not fail any more. @returns what ends it. */
+async function startProgram(
+  app: "api" | "worker",
+  env: Record<string, string>,
+  ready: () => Promise<unknown>,
+): Promise<() => Promise<void>> {
+  const program = spawn(process.execPath, ["--import", "tsx", `apps/${app}/src/main.ts`], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: "ignore",
+  });
+  const exited = once(program, "exit");
+  const isReady = (): Promise<boolean> =>
+    ready().then(
+      () => true,
+      () => false,
+    );
+  while (!(await isReady())) {
+    if (program.exitCode !== null) throw new Error(`${app} ended with exit code ${program.exitCode}`);
+    await sleep(50);
+  }
+  return async () => {
+    program.kill("SIGTERM");
+    await exited;
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (typeof address !== "object" || !address) throw new Error("no free port");
+  return address.port;
+}
