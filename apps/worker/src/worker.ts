@@ -6,6 +6,7 @@ import { openStore } from "@whittle/store";
 import pino, { type Logger } from "pino";
 import type { WorkerConfig } from "./env.ts";
 import { openFolder, workerId } from "./folders.ts";
+import { findPublished } from "./published.ts";
 import { createExecute } from "./supervisor/execute.ts";
 import { findGpus } from "./supervisor/gpus.ts";
 import { probe } from "./supervisor/probe.ts";
@@ -42,6 +43,7 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
     quarantineAfter: config.quarantineAfter,
     retention: config.retention,
     clear: (job) => store.scratch(job).clear(),
+    published: (job) => findPublished(store, job),
     worker: { id, host: hostname(), pid: process.pid, backend, datasets },
     execute: createExecute({ ...config, workDir, env, gpus, log }),
     onError: warnOnce(log),

@@ -33,6 +33,8 @@ export interface ConsumerOptions {
   retention?: Retention;
   /** Removes what an ended job has left in the store. */
   clear?: (id: string) => Promise<void>;
+  /** Finds what a job has published: see {@link RunOptions} `published`. */
+  published?: RunOptions["published"];
 }
 
 export interface Consumer {
@@ -76,6 +78,7 @@ class QueueConsumer implements Consumer {
       execute: options.execute,
       lockDurationMs: options.lockDurationMs ?? lockDurationMs,
       quarantineAfter: options.quarantineAfter ?? quarantineAfter,
+      published: options.published ?? (async () => undefined),
       onError: options.onError ?? (() => {}),
       onChange: () => this.#tell(),
     };

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createContext, workerConnection, type Context } from "./connection.ts";
 import { startRun, type Fence } from "./fence.ts";
 import { readRecord } from "./record.ts";
+import type { Execute } from "./run-job.ts";
 import { resultOf, succeed, untilStopped } from "./rig-jobs.ts";
 import { useRig } from "./rig.ts";
 import { end } from "./transitions.ts";
@@ -126,6 +127,34 @@ describe("what a job may cost", () => {
     const waits = told.flatMap(([, [, event]]) => (event === "delayed" || event === "active" ? [event] : []));
     expect(waits).toEqual(["active", "active", "delayed", "active"]);
   });
+
+  it.each([
+    { how: "is quarantined", code: "worker_lost" },
+    { how: "fails for good", code: "invalid_request" },
+  ] as const)(
+    "a job that $how after it has published has completed, as soon as the store can say so",
+    async ({ code }) => {
+      const id = await rig.submit();
+      const stored: string[] = [];
+      let asked = 0;
+      const run: Execute = async (envelope, { epoch, commit }) => {
+        if (epoch === 1) await commit();
+        if (epoch === 1) stored.push(envelope.id);
+        throw new AppError(epoch === 1 ? "worker_lost" : code, "the store is broken");
+      };
+      await rig.work(run, {
+        quarantineAfter: 2,
+        lockDurationMs: 1000,
+        stalledIntervalMs: 200,
+        published: async (envelope) => {
+          if (++asked === 1) throw new AppError("unavailable", "the store is away");
+          return stored.includes(envelope.id) ? resultOf(envelope) : undefined;
+        },
+      });
+      expect(await rig.reaches(id, "completed")).toMatchObject({ result: { artifact: { version: 1 } } });
+      expect(asked).toBe(2);
+    },
+  );
 
   it("a new checkpoint is a reason to go on with a job whose process dies", async () => {
     const id = await rig.submit();

@@ -5,7 +5,7 @@ import type { Fence, Refusal } from "./fence.ts";
 import { firstBackoffMs, maxBackoffMs } from "./limits.ts";
 import { wake } from "./ready.ts";
 import { encodeError, readRecord, requireRecord, type JobEnd, type JobRecord } from "./record.ts";
-import type { Running } from "./run-job.ts";
+import type { RunOptions, Running } from "./run-job.ts";
 import { propagate } from "./settle.ts";
 import { end } from "./transitions.ts";
 
@@ -14,6 +14,8 @@ import { end } from "./transitions.ts";
  * not its fault.
  */
 export type Outcome = Final | { type: "retry" | "crashed"; error: AppError } | { type: "drained" | "lost" };
+
+type EndOptions = Pick<RunOptions, "published">;
 
 type Final = { type: "completed"; result: JobResult } | { type: "failed" | "cancelled"; error: AppError };
 
@@ -24,6 +26,7 @@ export async function concludeRun(
   fence: Fence,
   record: JobRecord,
   outcome: Outcome,
+  options: EndOptions,
 ): Promise<void> {
   const { job, token, resources } = running;
   const ran: JobRun = {
@@ -33,7 +36,7 @@ export async function concludeRun(
     ...("error" in outcome && { error: outcome.error.toJSON() }),
     ...(resources && { resources }),
   };
-  if (isFinal(outcome)) return endJob(context, running, outcome, ran);
+  if (isFinal(outcome)) return endJob(context, running, outcome, options, ran);
   if (!(await fence.leave(ran))) return;
   // A process that died for the first time since a checkpoint is most often one that somebody killed: it costs no pause.
   const atOnce = outcome.type !== "retry" && (outcome.type !== "crashed" || record.strikes === 0);
@@ -54,7 +57,14 @@ function isFinal(outcome: Outcome): outcome is Final {
   return outcome.type === "completed" || outcome.type === "failed" || outcome.type === "cancelled";
 }
 
-async function endJob(context: Context, running: Running, outcome: Final, ran?: JobRun): Promise<void> {
+async function endJob(
+  context: Context,
+  running: Running,
+  judged: Final,
+  options: EndOptions,
+  ran?: JobRun,
+): Promise<void> {
+  const outcome = (judged.type === "failed" && (await findPublished(context, running, options))) || judged;
   const how: JobEnd = {
     state: outcome.type,
     at: ran?.endedAt ?? new Date().toISOString(),
@@ -66,13 +76,20 @@ async function endJob(context: Context, running: Running, outcome: Final, ran?: 
   await tellBullMQ(running, outcome);
 }
 
+/** The end of a job that an earlier run had leave to publish, and did. */
+async function findPublished(context: Context, { id }: Running, { published }: EndOptions): Promise<Final | undefined> {
+  const { committing, envelope } = await requireRecord(context, id);
+  const result = committing === undefined ? undefined : await published(envelope);
+  return result && { type: "completed", result };
+}
+
 async function tellBullMQ({ job, token }: Running, outcome: Final): Promise<void> {
   if (outcome.type === "completed") await job.moveToCompleted(outcome.result, token, false);
   else await job.moveToFailed(new UnrecoverableError(encodeError(outcome.error.toJSON())), token);
 }
 
 /** Does with a job what is left to do when it is not to be run. */
-export async function refuse(context: Context, running: Running, why: Refusal): Promise<void> {
+export async function refuse(context: Context, running: Running, why: Refusal, options: EndOptions): Promise<void> {
   if (why === "unheld") return;
   const record = await readRecord(context, running.id);
   if (!record) {
@@ -82,10 +99,10 @@ export async function refuse(context: Context, running: Running, why: Refusal): 
     );
     return tellBullMQ(running, { type: "failed", error });
   }
-  if (why === "quarantined") return endJob(context, running, { type: "failed", error: quarantined(record) });
+  if (why === "quarantined") return endJob(context, running, { type: "failed", error: quarantined(record) }, options);
   if (why === "cancelled") {
     const error = new AppError("cancelled", "cancelled before it ran");
-    return endJob(context, running, { type: "cancelled", error });
+    return endJob(context, running, { type: "cancelled", error }, options);
   }
   // Whoever wrote the end down may have died before it told the jobs behind this one.
   await propagate(context, running.id, record);

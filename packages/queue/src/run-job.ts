@@ -58,6 +58,11 @@ export interface RunOptions {
   lockDurationMs: number;
   /** Lost runs without a new checkpoint after which a job is not run again. */
   quarantineAfter: number;
+  /**
+   * Finds what an earlier run has published, whose worker could not tell it any more: such a job has not failed, whatever became of its later runs.
+   * While it throws, the job does not end.
+   */
+  published: (envelope: JobEnvelope) => Promise<JobResult | undefined>;
   onError: (error: unknown) => void;
   /** Called when something about the running jobs has changed that the worker announces. */
   onChange: () => void;
@@ -74,11 +79,11 @@ export async function runJob(context: Context, running: Running, options: RunOpt
   const lease = startLease(options.lockDurationMs, renew, () => stop.abort("lease" satisfies StopReason));
   try {
     const started = await startRun(context, { ...running, ...options });
-    if (typeof started === "string") return await refuse(context, running, started);
+    if (typeof started === "string") return await refuse(context, running, started, options);
     const { fence, record } = started;
     const outcome = await execute(context, running, fence, record, options);
     if (stop.signal.reason === "lease" && (await job.extendLock(token, options.lockDurationMs)) !== 1) return;
-    await concludeRun(context, running, fence, record, outcome);
+    await concludeRun(context, running, fence, record, outcome, options);
   } catch (error) {
     options.onError(error);
   } finally {

@@ -66,9 +66,9 @@ function startNative(): BackendInfo {
 
 async function startWasm(): Promise<BackendInfo> {
   try {
-    const threads = await loadWasm();
+    const wasmThreads = await loadWasm();
     checkMatMul();
-    return { backend: "wasm", version: tf.version.tfjs, gpu: false, threads };
+    return { backend: "wasm", version: tf.version.tfjs, gpu: false, threads: wasmThreads };
   } catch (cause) {
     throw new AppError(
       "unsupported",

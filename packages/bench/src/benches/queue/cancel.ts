@@ -45,7 +45,8 @@ async function cancelOne(client: WhittleClient): Promise<number> {
 async function untilTraining(client: WhittleClient, id: string): Promise<void> {
   for await (const event of client.events(id)) {
     if (event.type === "metrics") return;
-    if (event.type === "state" && event.error) throw new Error(`job ${id} is ${event.state}: ${JSON.stringify(event.error)}`);
+    if (event.type === "state" && event.error)
+      throw new Error(`job ${id} is ${event.state}: ${JSON.stringify(event.error)}`);
   }
   throw new Error(`job ${id} has ended before it trained`);
 }
