@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { modelName, parseModelReference } from "./references.ts";
+import { aliasName, modelName, parseModelReference } from "./references.ts";
 import type { SerializedError } from "./errors.ts";
 
 /**
@@ -79,10 +79,7 @@ export function stepReferences(definition: JobDefinition, params: Record<string,
 /** How a finished artifact is named: a new version of `name`, and optionally an alias moved to it. */
 export const outputSpec = z.strictObject({
   name: modelName,
-  alias: z
-    .string()
-    .regex(/^[a-z][a-z0-9._-]{0,63}$/)
-    .optional(),
+  alias: aliasName.optional(),
 });
 
 const webhook = z.strictObject({ url: z.url({ protocol: /^https?$/ }) });
