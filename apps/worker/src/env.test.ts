@@ -23,9 +23,9 @@ describe("the worker's configuration", () => {
     expect(readConfig([], { WHITTLE_THREADS: "3" }).threads).toBe(3);
   });
 
-  it("looks for lapsed claims of other workers twice in the time that one holds", () => {
+  it("looks for lapsed claims of other workers five times in the time that one holds", () => {
     const lease = { WHITTLE_LEASE_SECONDS: "3" };
-    expect(readConfig([], lease)).toMatchObject({ lockDurationMs: 3000, stalledIntervalMs: 1500 });
+    expect(readConfig([], lease)).toMatchObject({ lockDurationMs: 3000, stalledIntervalMs: 600 });
     expect(() => readConfig([], { WHITTLE_LEASE_SECONDS: "0" })).toThrow(/WHITTLE_LEASE_SECONDS/);
   });
 
