@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parse } from "@whittle/contracts";
+import { apiKeys, parse, scopes, type ApiKey } from "@whittle/contracts";
 import { z } from "zod";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -11,7 +11,7 @@ const schema = z
     WHITTLE_URL: z.url().optional(),
     WHITTLE_SERVE_URL: z.url().optional(),
     WHITTLE_KEY: z.string().optional(),
-    WHITTLE_API_KEYS: z.string().default(""),
+    WHITTLE_API_KEYS: apiKeys,
     WHITTLE_API_HOST: z.string().default("127.0.0.1"),
     WHITTLE_API_PORT: port.default(7700),
     WHITTLE_SERVE_HOST: z.string().default("127.0.0.1"),
@@ -56,13 +56,7 @@ export function urlOf(host: string, at: number): string {
   return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${at}`;
 }
 
-const scopes = ["admin", "submit", "read"];
-
-/** Of the API's keys (`<key>` or `<key>:<scope>`, separated by commas) the one that may do most, without its scope. */
-export function strongestKey(list: string): string | undefined {
-  const keys = list.split(",").flatMap((entry) => {
-    const [, key, scope = "admin"] = /^(.+?)(?::(admin|submit|read))?$/.exec(entry.trim()) ?? [];
-    return key === undefined ? [] : [{ key, rank: scopes.indexOf(scope) }];
-  });
-  return keys.toSorted((a, b) => a.rank - b.rank)[0]?.key;
+/** Of the API's keys the one that may do most. */
+export function strongestKey(keys: readonly ApiKey[]): string | undefined {
+  return keys.toSorted((a, b) => scopes.indexOf(b.scope) - scopes.indexOf(a.scope))[0]?.key;
 }
