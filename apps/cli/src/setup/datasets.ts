@@ -1,9 +1,9 @@
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { AppError, parse, toAppError } from "@whittle/contracts";
+import { AppError, toAppError } from "@whittle/contracts";
 import { findDataset } from "@whittle/zoo";
-import { datasetName, datasets, type DatasetSource } from "@whittle/zoo/catalog";
+import { datasets, type DatasetName, type DatasetSource } from "@whittle/zoo/catalog";
 import { command } from "./command.ts";
 import type { Finding } from "./finding.ts";
 import { makeFolder } from "./folders.ts";
@@ -15,30 +15,30 @@ export function findData(name: string, { dataDir, cacheDir }: Settings): Promise
   return findDataset(name, { dirs: [...(dataDir === undefined ? [] : [dataDir]), join(cacheDir, "datasets")] });
 }
 
-/**
- * Finds a data set of the zoo, or fetches it from the first of its sources that answers into the user's cache.
- * @throws AppError `invalid_request` when the zoo has no data set of this name.
- */
-export async function setUpDataset(name: string, settings: Settings, say: (what: string) => void): Promise<Finding> {
-  const known = parse(datasetName, name, "--dataset");
-  const present = await findData(known, settings);
-  if (present !== undefined) return { subject: known, status: "ok", found: present };
-  const target = join(settings.cacheDir, "datasets", known);
+/** Finds a data set of the zoo, or fetches it from the first of its sources that answers into the user's cache. */
+export async function setUpDataset(
+  name: DatasetName,
+  settings: Settings,
+  say: (what: string) => void,
+): Promise<Finding> {
+  const present = await findData(name, settings);
+  if (present !== undefined) return { subject: name, status: "ok", found: present };
+  const target = join(settings.cacheDir, "datasets", name);
   const failures: string[] = [];
-  for (const source of datasets[known].sources) {
+  for (const source of datasets[name].sources) {
     const origin = describeSource(source);
     try {
-      say(`${known}: ${origin} into ${target}`);
+      say(`${name}: ${origin} into ${target}`);
       await makeFolder(target, (folder) => fetchSource(source, folder));
-      if (await findData(known, settings)) return { subject: known, status: "ok", found: target };
+      if (await findData(name, settings)) return { subject: name, status: "ok", found: target };
       await rm(target, { recursive: true, force: true });
       throw new AppError("corrupt", "its files are not those that are needed");
     } catch (error) {
       failures.push(`${origin}: ${toAppError(error).message}`);
     }
   }
-  const advice = `put its files into a folder ${known}, and name the folder around that in WHITTLE_DATA_DIR`;
-  return { subject: known, status: "missing", found: failures.join("; "), advice };
+  const advice = `put its files into a folder ${name}, and name the folder around that in WHITTLE_DATA_DIR`;
+  return { subject: name, status: "missing", found: failures.join("; "), advice };
 }
 
 function describeSource(source: DatasetSource): string {

@@ -1,5 +1,6 @@
 import { performance } from "node:perf_hooks";
-import { toAppError } from "@whittle/contracts";
+import { parse, toAppError } from "@whittle/contracts";
+import { datasetName } from "@whittle/zoo/catalog";
 import { setUpDataset } from "./datasets.ts";
 import { describe, type Finding } from "./finding.ts";
 import { setUpRedis } from "./redis.ts";
@@ -15,14 +16,19 @@ export interface SetUpOptions {
 
 type Step = (settings: Settings, say: (what: string) => void) => Promise<Finding>;
 
-/** Takes the steps in turn and prints a line for each. @returns whether Whittle can run. */
+/**
+ * Takes the steps in turn and prints a line for each.
+ * @returns whether Whittle can run.
+ * @throws AppError `invalid_request`, before the first step, when the zoo has no data set of a name.
+ */
 export async function setUp(settings: Settings, { datasets, only }: SetUpOptions): Promise<boolean> {
+  const names = datasets.map((name) => parse(datasetName, name, "--dataset"));
   const steps: Record<string, Step[]> = {
     tensorflow: [setUpTensorFlow],
     redis: [setUpRedis],
     data: [
       setUpDemoData,
-      ...datasets.map(
+      ...names.map(
         (name): Step =>
           (...given) =>
             setUpDataset(name, ...given),
