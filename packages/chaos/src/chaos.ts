@@ -78,7 +78,9 @@ async function strikeAll(arena: Arena, { faults: count, only, workers, enough, s
   const draw = createDeck(possible(arena.system, only), arena.random);
   const under = new Set<Promise<void>>();
   const errors: unknown[] = [];
-  for (let struck = 0; struck < count && !enough.aborted && errors.length === 0;) {
+  // Not in the head of the loop, where each iteration would count on in a copy of its own.
+  let struck = 0;
+  while (struck < count && !enough.aborted && errors.length === 0) {
     const fault = draw();
     if (!fault) return;
     struck++;

@@ -80,11 +80,12 @@ function onDisk(
 ): Promise<boolean> {
   return alone("store", async () => {
     if (!disk) return false;
-    const ms = random.between(300, 2000);
-    history.add({ what: "fault", kind, target: "store", until: Date.now() + ms });
+    const at = Date.now();
     await disk[begin]();
-    await sleep(ms);
+    await sleep(random.between(300, 2000));
     await disk[end]();
+    // Filling a disk takes a while: when it is over is known only then.
+    history.add({ what: "fault", kind, target: "store", at, until: Date.now() });
     return true;
   });
 }
