@@ -1,5 +1,6 @@
 import { afterEach, expect, it, vi } from "vitest";
 import type { Check } from "../../bench.ts";
+import { distillation } from "./cases/distill.ts";
 import { hinton } from "./cases/hinton.ts";
 import { int8 } from "./cases/int8.ts";
 import { structured, unstructuredInt8 } from "./cases/prune.ts";
@@ -19,6 +20,7 @@ it("measures each of its cases through real jobs", { timeout: 180_000 }, async (
     structured({ name: "half", model: mlp, amount: 0.5, epochs: 1 }),
     unstructuredInt8({ name: "both", model: mlp, amount: 0.8, epochs: 1 }),
     hinton({ name: "hinton", teacher: mlp, student, temperature: 20, alpha: 0.1 }),
+    distillation({ name: "distill", teacher: mlp, student, lessons: [{ temperature: 2, alpha: 0.5 }], seeds: [0, 1] }),
   ];
   const checks = await runCases(small, options, {});
   const values = Object.fromEntries(checks.map(({ name, value }) => [name.replace("compress/", ""), value]));
@@ -27,6 +29,7 @@ it("measures each of its cases through real jobs", { timeout: 180_000 }, async (
   expect(values["both/sparsity"]).toBeCloseTo(0.8, 1);
   expect(values["hinton/teacher/epochs"]).toBe(2);
   expect(values["hinton/student/epochs"]).toBe(1);
+  expect(values["distill/T2-alpha0.5/gain-points-most"]).toBeDefined();
   expect(checks.filter(({ value }) => !Number.isFinite(value))).toEqual([]);
   expect(checks.map(({ name }) => name)).toContain("compress/int8/int8/speed-up-b32");
 });

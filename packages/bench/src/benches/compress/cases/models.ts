@@ -48,3 +48,22 @@ export const cifarResnet: ModelSpec = {
   optimizer: { type: "adam", learningRate: 0.005 },
   augment: { flip: "horizontal", shift: 4 },
 };
+
+/** A network that is too small for its task, and its teacher. */
+export const fashionStudent: ModelSpec = {
+  dataset: "fashion-mnist",
+  family: "mlp",
+  familyParams: { hidden: [32] },
+  epochs: 20,
+  schedule: cosine,
+  validationSplit: 0,
+};
+
+export const fashionTeacher: ModelSpec = {
+  dataset: "fashion-mnist",
+  family: "cnn",
+  familyParams: { filters: [32, 64], dense: 128, dropout: 0.25 },
+  epochs: 8,
+  schedule: cosine,
+  validationSplit: 0,
+};
