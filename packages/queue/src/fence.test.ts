@@ -48,7 +48,7 @@ describe("a run", () => {
     expect(await late.emit({ type: "progress", fraction: 0.9, stage: "late" })).toBe(false);
     await expect(late.keep("1-2")).rejects.toMatchObject({ code: "conflict" });
     await expect(late.commit()).rejects.toMatchObject({ code: "conflict" });
-    expect(await late.leave(late.run)).toBe(false);
+    expect(await late.leave(late.run)).toBeUndefined();
     const how = { state: "completed", at: new Date().toISOString(), result: { metrics: {} } } as const;
     expect(await end(context, id, "queue", how, late.run)).toBe(false);
 
@@ -106,6 +106,21 @@ describe("a run", () => {
   });
 });
 
+/** How long the only job was made to wait before each of its starts but the first, as BullMQ was told, ms. */
+async function pauses(): Promise<number[]> {
+  const told = await context.redis.xrange(`${context.keys.bull}:make:events`, "-", "+");
+  const waits: number[] = [];
+  let pause = 0;
+  for (const [at, fields] of told) {
+    const event = Object.fromEntries(fields.flatMap((name, i) => (i % 2 === 0 ? [[name, fields[i + 1]]] : [])));
+    if (event["event"] === "delayed") pause = Number(event["delay"]) - Number.parseInt(at, 10);
+    if (event["event"] !== "active") continue;
+    waits.push(pause);
+    pause = 0;
+  }
+  return waits.slice(1);
+}
+
 describe("what a job may cost", () => {
   it("a job whose process dies again and again is quarantined, with the reasons, and uses no attempt", async () => {
     const id = await rig.submit();
@@ -123,9 +138,34 @@ describe("what a job may cost", () => {
     const id = await rig.submit();
     await rig.work(async () => Promise.reject(new AppError("worker_lost", "killed")), { quarantineAfter: 2 });
     await rig.reaches(id, "failed");
-    const told = await context.redis.xrange(`${context.keys.bull}:make:events`, "-", "+");
-    const waits = told.flatMap(([, [, event]]) => (event === "delayed" || event === "active" ? [event] : []));
-    expect(waits).toEqual(["active", "active", "delayed", "active"]);
+    const [first, second] = await pauses();
+    expect(first).toBe(0);
+    expect(second).toBeGreaterThan(400);
+  });
+
+  it("a job whose process dies for the first time since a checkpoint is started again at once, whatever was before", async () => {
+    const id = await rig.submit();
+    await rig.work(async (envelope, { epoch, keep }) => {
+      if (epoch === 2) await keep("2-1");
+      if (epoch === 3) return resultOf(envelope);
+      throw new AppError("worker_lost", "killed");
+    });
+    await rig.reaches(id, "completed");
+    expect(await pauses()).toEqual([0, 0]);
+  });
+
+  it("a job that fails waits longer each time, until it has kept a checkpoint", async () => {
+    const id = await rig.submit("make", 0, { attempts: 4 });
+    await rig.work(async (envelope, { epoch, keep }) => {
+      if (epoch === 3) await keep("3-1");
+      if (epoch === 4) return resultOf(envelope);
+      throw new AppError("unavailable", "the store is away");
+    });
+    await rig.reaches(id, "completed");
+    const [first = 0, second = 0, third = 0] = await pauses();
+    expect(Math.max(first, third)).toBeLessThanOrEqual(1000);
+    expect(Math.min(first, third)).toBeGreaterThan(400);
+    expect(second).toBeGreaterThan(900);
   });
 
   it.each([

@@ -70,7 +70,7 @@ for _, each in ipairs(names) do
   end
 end
 redis.call('HSET', job, 'checkpoints', cjson.encode(kept))
-redis.call('HDEL', job, 'strikes')
+redis.call('HDEL', job, 'strikes', 'failures')
 return dropped
 `);
 
@@ -81,7 +81,7 @@ stepOut(id)
 lineUp(id)
 for at = 7, #ARGV do redis.call('HINCRBY', job, ARGV[at], 1) end
 event(id, ARGV[6])
-return ''
+return {tonumber(redis.call('HGET', job, 'failures') or 0), tonumber(redis.call('HGET', job, 'strikes') or 0)}
 `);
 
 /** Ends a run whose worker has gone: nobody holds BullMQ's lock on the job any more. */
@@ -121,12 +121,20 @@ export interface Fence {
    * @throws AppError `conflict` when the run is not the job's latest.
    */
   keep: (name: string) => Promise<string[]>;
-  /** Ends the run, but not the job: it waits again. @returns whether the run was the job's latest. */
-  leave: (ended: JobRun) => Promise<boolean>;
+  /** Ends the run, but not the job: it waits again. @returns undefined when the run is not the job's latest. */
+  leave: (ended: JobRun) => Promise<Setbacks | undefined>;
 }
 
+/** Runs since the job's last checkpoint that failed, and whose process or worker died. */
+export interface Setbacks {
+  failures: number;
+  strikes: number;
+}
+
+const setbacks = z.tuple([z.int(), z.int()]);
+
 const counters: Record<string, string[]> = {
-  failed: ["attempts"],
+  failed: ["attempts", "failures"],
   crashed: ["losses", "strikes"],
   lost: ["losses"],
   drained: ["drains"],
@@ -191,7 +199,10 @@ function fenceOf(context: Context, id: string, begun: JobRun): Fence {
       const { outcome = "lost", error } = ended;
       const waits = stateEvent("waiting", { error });
       const args = [epoch, JSON.stringify(ended), waits, ...(counters[outcome] ?? [])];
-      return (await call(context, leaveScript, id, args)) !== "stale";
+      const answer = await call(context, leaveScript, id, args);
+      if (answer === "stale") return undefined;
+      const [failures, strikes] = setbacks.parse(answer);
+      return { failures, strikes };
     },
   };
 }

@@ -1,7 +1,7 @@
 import { AppError, type JobResult, type JobRun, type RunOutcome } from "@whittle/contracts";
 import { UnrecoverableError } from "bullmq";
 import type { Context } from "./connection.ts";
-import type { Fence, Refusal } from "./fence.ts";
+import type { Fence, Refusal, Setbacks } from "./fence.ts";
 import { firstBackoffMs, maxBackoffMs } from "./limits.ts";
 import { wake } from "./ready.ts";
 import { encodeError, readRecord, requireRecord, type JobEnd, type JobRecord } from "./record.ts";
@@ -24,7 +24,6 @@ export async function concludeRun(
   context: Context,
   running: Running,
   fence: Fence,
-  record: JobRecord,
   outcome: Outcome,
   options: EndOptions,
 ): Promise<void> {
@@ -37,18 +36,25 @@ export async function concludeRun(
     ...(resources && { resources }),
   };
   if (isFinal(outcome)) return endJob(context, running, outcome, options, ran);
-  if (!(await fence.leave(ran))) return;
-  // A process that died for the first time since a checkpoint is most often one that somebody killed: it costs no pause.
-  const atOnce = outcome.type !== "retry" && (outcome.type !== "crashed" || record.strikes === 0);
-  if (atOnce) {
-    await job.moveToWait(token);
-    return wake(context, running.kind);
+  const setbacks = await fence.leave(ran);
+  if (!setbacks) return;
+  const pauseMs = pauseOf(outcome, setbacks);
+  if (pauseMs > 0) {
+    await job.moveToDelayed(Date.now() + pauseMs, token);
+    return;
   }
-  const failures = outcome.type === "retry" ? record.attempts : record.strikes - 1;
-  await job.moveToDelayed(Date.now() + backoffMs(failures), token);
+  await job.moveToWait(token);
+  await wake(context, running.kind);
 }
 
-/** Doubles with each failure, and is spread over its upper half, so that jobs that failed together don't come back together. */
+/** How long a job waits before its next run. A checkpoint is a reason to begin anew with the shortest pause. */
+function pauseOf({ type }: Outcome, { failures, strikes }: Setbacks): number {
+  if (type === "retry") return backoffMs(failures - 1);
+  // A process that died for the first time is most often one that somebody killed: it costs no pause.
+  return type === "crashed" && strikes > 1 ? backoffMs(strikes - 2) : 0;
+}
+
+/** Doubles with each failure before, and is spread over its upper half, so that jobs that failed together don't come back together. */
 export function backoffMs(failures: number): number {
   return Math.min(firstBackoffMs * 2 ** failures, maxBackoffMs) * (0.5 + Math.random() / 2);
 }

@@ -74,7 +74,7 @@ local needs, happened, kept = cjson.decode(ARGV[4]), ARGV[5], ARGV[6]
 local job = key('job', id)
 if redis.call('HGET', job, 'place') ~= 'ended' then return 0 end
 if kept == '0' then redis.call('HDEL', job, 'checkpoints') end
-redis.call('HDEL', job, 'end', 'cancel', 'committing', 'progress', 'attempts', 'losses', 'strikes', 'drains')
+redis.call('HDEL', job, 'end', 'cancel', 'committing', 'progress', 'attempts', 'losses', 'strikes', 'failures', 'drains')
 redis.call('SREM', key('litter'), id)
 redis.call('ZREM', key('jobs', 'failed'), id)
 redis.call('ZREM', key('jobs', 'cancelled'), id)
