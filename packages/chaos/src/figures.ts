@@ -9,11 +9,17 @@ export interface Figure {
 }
 
 export interface Figures {
-  /** From the kill of a job's process to the first moment of the job's next one, whatever else was broken. */
+  /**
+   * From the kill of a job's process until a worker has the job again, whatever else is broken. A run that can't open a broken store then fails
+   * before its process begins, and the job pauses: that is the other fault's doing.
+   */
+  childKilledTaken: Figure;
+  /** The same to the first moment of the job's next process, with all pauses and failed runs before that. */
   childKilled: Figure;
   /** The same, where nothing else was broken meanwhile. */
   childKilledUndisturbed: Figure;
-  /** From the kill of a job's worker to the first moment of the job's next process. */
+  /** As for the process, from the kill of a job's worker. */
+  workerKilledTaken: Figure;
   workerKilled: Figure;
   workerKilledUndisturbed: Figure;
   /** Of these undisturbed ones: until the job was seen to have lost its run, until a worker had taken it, until its process had begun. */
@@ -32,8 +38,10 @@ export function figures(entries: readonly Entry[]): Figures {
   const calm = undisturbed(worker, faults);
   const cancels = cancellations(entries);
   return {
+    childKilledTaken: summarize(child.map(({ from, taken }) => ({ from, to: taken }))),
     childKilled: summarize(child),
     childKilledUndisturbed: summarize(undisturbed(child, faults)),
+    workerKilledTaken: summarize(worker.map(({ from, taken }) => ({ from, to: taken }))),
     workerKilled: summarize(worker),
     workerKilledUndisturbed: summarize(calm),
     workerKilledParts: {
@@ -52,7 +60,7 @@ interface Span {
   to: number;
 }
 
-/** `waits`: when the job was seen to have lost its run; `taken`: when a worker had it again. */
+/** `waits`: when the job was seen to have lost its run; `taken`: when a worker first had it again. */
 interface Recovery extends Span {
   waits: number;
   taken: number;
@@ -71,7 +79,7 @@ function recoveries(entries: readonly Entry[], faults: EntryOf<"fault">[], kind:
     const struck = run && kills(fault, run) && state?.name === "running";
     if (!struck || !next || done.get(job)?.some(({ epoch }) => epoch === run.epoch)) return [];
     const later = told.filter(({ at }) => at >= fault.at && at <= next.at);
-    const taken = later.findLast(({ name }) => name === "running")?.at ?? next.at;
+    const taken = later.find(({ name }) => name === "running")?.at ?? next.at;
     const waits = later.find(({ name }) => name === "waiting")?.at ?? taken;
     return [{ from: fault.at, waits, taken, to: next.at }];
   };
