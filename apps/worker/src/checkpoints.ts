@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { toAppError, type AppError } from "@whittle/contracts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { AppError, toAppError } from "@whittle/contracts";
 import type { Scratch } from "@whittle/store";
 
 export interface CheckpointOptions {
@@ -10,28 +11,46 @@ export interface CheckpointOptions {
   epoch: number;
   /** Tells that a checkpoint is the newest. @returns those not needed any more. @throws AppError `conflict` for a late run. */
   point: (name: string) => Promise<string[]>;
+  /** Stops the waiting for a store that can't be read; its reason is what {@link Checkpoints} `restore` then throws. */
+  signal: AbortSignal;
   warn: (message: string) => void;
+  /** Before each further try to read from a store that is unavailable, in ms. */
+  pausesMs?: number[];
 }
 
 /** Carries a job's checkpoints from one run to the next, wherever that runs. */
 export interface Checkpoints {
-  /** Puts the newest of each series in `names` that is whole into the folder. */
+  /**
+   * Puts the newest of each series in `names` that is whole into the folder.
+   * @throws AppError `unavailable` when the store can't say what it has: another try then costs less than going on from an older one.
+   */
   restore: (names: string[], folder: string) => Promise<void>;
   /** Makes a file, as it is now, what the next run finds in its folder under the same name. */
   keep: (path: string) => Promise<void>;
 }
 
-export function createCheckpoints({ scratch, epoch, point, warn }: CheckpointOptions): Checkpoints {
+/** The store's driver for S3 has tried each of these times for some seconds itself. */
+const unavailablePausesMs = [250, 500, 1000, 2000];
+
+export function createCheckpoints(options: CheckpointOptions): Checkpoints {
+  const { scratch, epoch, point, signal, warn, pausesMs = unavailablePausesMs } = options;
   let written = 0;
 
-  const read = async (name: string): Promise<Uint8Array | undefined> => {
+  const read = async (name: string, [pauseMs, ...later] = pausesMs): Promise<Uint8Array | undefined> => {
     try {
       const bytes = await scratch.read(name);
       if (!bytes) warn(`checkpoint ${name} is gone`);
       return bytes;
     } catch (error) {
-      warn(`checkpoint ${name} can't be used: ${toAppError(error).message}`);
-      return undefined;
+      const { code, message } = toAppError(error);
+      if (code !== "unavailable") {
+        warn(`checkpoint ${name} can't be used: ${message}`);
+        return undefined;
+      }
+      if (pauseMs === undefined)
+        throw new AppError("unavailable", `checkpoint ${name} can't be read now: ${message}`, { cause: error });
+      await sleep(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+      return read(name, later);
     }
   };
 
@@ -61,6 +80,15 @@ export function createCheckpoints({ scratch, epoch, point, warn }: CheckpointOpt
     for (const each of old) await scratch.remove(each);
   };
   return { restore, keep };
+}
+
+/** Removes what the runs up to `epoch` have kept. */
+export async function clearCheckpoints(scratch: Pick<Scratch, "list" | "remove">, epoch: number): Promise<void> {
+  for (const name of await scratch.list()) if (epochOf(name) <= epoch) await scratch.remove(name);
+}
+
+function epochOf(name: string): number {
+  return Number.parseInt(name, 10);
 }
 
 /** `2-7-checkpoint`: the seventh that run 2 kept. */

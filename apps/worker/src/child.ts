@@ -40,6 +40,7 @@ async function run({ envelope, epoch, checkpoints: names, store: url, datasetDir
     scratch: store.scratch(envelope.id),
     epoch,
     point: (name) => asker.ask({ what: "keep", name }),
+    signal: cancelled.signal,
     warn: (message) => void send({ type: "event", event: { type: "log", level: "warn", message } }),
   });
   await checkpoints.restore(names, workDir);

@@ -5,6 +5,7 @@ import { createConsumer } from "@whittle/queue";
 import { openStore } from "@whittle/store";
 import pino, { type Logger } from "pino";
 import type { WorkerConfig } from "./env.ts";
+import { clearCheckpoints } from "./checkpoints.ts";
 import { openFolder, workerId } from "./folders.ts";
 import { findPublished } from "./published.ts";
 import { createExecute } from "./supervisor/execute.ts";
@@ -42,7 +43,7 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
     stalledIntervalMs: config.stalledIntervalMs,
     quarantineAfter: config.quarantineAfter,
     retention: config.retention,
-    clear: (job) => store.scratch(job).clear(),
+    clear: (job, epoch) => clearCheckpoints(store.scratch(job), epoch),
     published: (job) => findPublished(store, job),
     worker: { id, host: hostname(), pid: process.pid, backend, datasets },
     execute: createExecute({ ...config, workDir, env, gpus, log }),

@@ -6,7 +6,7 @@ import type { Redis } from "ioredis";
 import { createContext, workerConnection, type Context } from "./connection.ts";
 import { loseRun } from "./fence.ts";
 import { announceEveryMs, lockDurationMs, quarantineAfter, retention, stalledIntervalMs } from "./limits.ts";
-import { maintain } from "./maintenance.ts";
+import { maintain, type MaintenanceOptions } from "./maintenance.ts";
 import { findReady, wake } from "./ready.ts";
 import type { Retention } from "./retention.ts";
 import { runJob, type Execute, type Running, type RunOptions, type StopReason } from "./run-job.ts";
@@ -22,6 +22,8 @@ export interface ConsumerOptions {
   worker: Pick<WorkerView, "id" | "host" | "pid" | "backend" | "datasets">;
   /** Runs one job. A thrown AppError that is retryable uses one attempt; any other ends the job. */
   execute: Execute;
+  /** Called when the worker begins to take no more jobs, and will take none again. */
+  onDrain?: () => void;
   /** Hears of what went wrong outside of a job: Redis away, a claim lost. */
   onError?: (error: unknown) => void;
   /** How long a claim on a job holds without being renewed, and how often lapsed claims of others are looked for. */
@@ -31,8 +33,8 @@ export interface ConsumerOptions {
   quarantineAfter?: number;
   /** How long ended jobs are kept. */
   retention?: Retention;
-  /** Removes what an ended job has left in the store. */
-  clear?: (id: string) => Promise<void>;
+  /** Removes what the runs of an ended job have left in the store: see {@link MaintenanceOptions} `clear`. */
+  clear?: MaintenanceOptions["clear"];
   /** Finds what a job has published: see {@link RunOptions} `published`. */
   published?: RunOptions["published"];
 }
@@ -107,6 +109,7 @@ class QueueConsumer implements Consumer {
 
   async drain(): Promise<void> {
     this.#draining = true;
+    this.#options.onDrain?.();
     this.#wake();
     for (const { stop } of this.#running.values()) stop.abort("drain" satisfies StopReason);
     this.#tell();

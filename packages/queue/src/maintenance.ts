@@ -9,8 +9,8 @@ export interface MaintenanceOptions {
   /** Who does it, for a look into Redis. */
   worker: string;
   retention: Retention;
-  /** Removes what an ended job has left elsewhere. */
-  clear: (id: string) => Promise<void>;
+  /** Removes what the runs of an ended job up to `epoch` have left elsewhere; a later one, of a job that was retried meanwhile, still needs its own. */
+  clear: (id: string, epoch: number) => Promise<void>;
 }
 
 /** What workers do beside the jobs, every few seconds; the costly part is done by one of them at a time. */
@@ -27,7 +27,9 @@ export async function maintain(context: Context, { worker, retention, clear }: M
 async function clearLitter(context: Context, clear: MaintenanceOptions["clear"]): Promise<void> {
   const { redis, keys } = context;
   for (const id of await redis.smembers(keys.litter)) {
-    if ((await readRecord(context, id))?.place !== "queue") await clear(id);
+    const record = await readRecord(context, id);
+    // Without a record it is a job that no one can retry.
+    if (record?.place !== "queue") await clear(id, record?.epoch ?? Infinity);
     await redis.srem(keys.litter, id);
   }
 }

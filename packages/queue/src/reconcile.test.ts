@@ -168,10 +168,14 @@ describe("the checkpoints of a failed job", () => {
   }
 
   async function cleared(retention = keepAll): Promise<string[]> {
-    const ids: string[] = [];
+    return (await clearings(retention)).map(([id]) => id);
+  }
+
+  async function clearings(retention = keepAll): Promise<[string, number][]> {
+    const seen: [string, number][] = [];
     await context.redis.del(context.keys.maintainer);
-    await maintain(context, { worker: "w", retention, clear: async (id) => void ids.push(id) });
-    return ids;
+    await maintain(context, { worker: "w", retention, clear: async (...job) => void seen.push(job) });
+    return seen;
   }
 
   it("stay, and a retry goes on from them", async () => {
@@ -187,11 +191,25 @@ describe("the checkpoints of a failed job", () => {
     expect(await retry(id)).toEqual([[]]);
   });
 
+  it("go only of the runs that had ended, though the worker that removes them was frozen and the job is retried meanwhile", async () => {
+    const id = await failWith("invalid_request");
+    const removed: [string, number][] = [];
+    const clear = async (job: string, epoch: number): Promise<void> => {
+      await rig.queue.retry(id);
+      const worker = await rig.work(untilStopped);
+      await vi.waitFor(async () => expect((await rig.queue.get(id)).runs).toHaveLength(2), patient);
+      await worker.close();
+      removed.push([job, epoch]);
+    };
+    await maintain(context, { worker: "w", retention: keepAll, clear });
+    expect(removed).toEqual([[id, 1]]);
+  });
+
   it("go with the job's record", async () => {
     const id = await failWith("internal");
     const nothing = { ageMs: 365 * day, count: 0 };
     expect(await cleared({ ...keepAll, failed: nothing })).toEqual([]);
     await expect(rig.queue.get(id)).rejects.toMatchObject({ code: "not_found" });
-    expect(await cleared()).toEqual([id]);
+    expect(await clearings()).toEqual([[id, Infinity]]);
   });
 });
