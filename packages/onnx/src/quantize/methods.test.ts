@@ -5,7 +5,7 @@ import { decodeModel, encodeModel } from "../proto/model.ts";
 import { tensorData } from "../proto/tensor.ts";
 import { classify } from "../runtime/classify.ts";
 import { createSession } from "../runtime/session.ts";
-import { noise, sequential, signature, smallCnn, weight } from "../test-models.ts";
+import { functional, noise, sequential, signature, smallCnn, weight, type TestCall } from "../test-models.ts";
 import oracle from "./fixtures/methods.json" with { type: "json" };
 import { quantizeOnnx, type QuantizeOptions } from "./quantize.ts";
 import { Quantizer } from "./quantizer.ts";
@@ -69,6 +69,51 @@ function wideCnn(): Uint8Array<ArrayBuffer> {
 }
 
 const dense = { inputs: noise(32 * 200, 5), shape: [200] };
+
+/** A dense layer of 64 to 64 that is called twice, then one to 3. */
+function sharingMlp(): Uint8Array<ArrayBuffer> {
+  const calls: TestCall[] = [
+    ["Dense", "twice", ["in"], { units: 64, activation: "relu" }],
+    ["Dense", "out", ["twice"], { units: 3, activation: "linear" }],
+  ];
+  const topology = functional([64], calls);
+  const [, twice, out] = topology.config.layers;
+  twice?.inbound_nodes.push([["twice", 0, 0, {}]]);
+  out?.inbound_nodes.splice(0, 1, [["twice", 1, 0, {}]]);
+  return exportOnnx({
+    topology,
+    weights: {
+      "twice/kernel": weight([64, 64], noise(4096, 1)),
+      "twice/bias": weight([64], noise(64, 2)),
+      "out/kernel": weight([64, 3], noise(192, 3)),
+      "out/bias": weight([3], noise(3, 4)),
+    },
+    signature: signature([64], [3]),
+  });
+}
+
+describe("a weight that two layers share", () => {
+  const data = { inputs: noise(64 * 64, 5), shape: [64] };
+
+  it.each(["static", "dynamic", "weights"] as const)(
+    "has the bits that the first of them is given, and counts once (%s)",
+    async (method) => {
+      const float = sharingMlp();
+      const quantizer = new Quantizer(float, data);
+      const [twice = "", out = "", ...others] = quantizer.layersFor(method);
+      expect(others).toEqual([]);
+      const { model, layers } = await quantizer.quantize({ method, bits: 7, layers: { [twice]: 4, [out]: 6 } });
+      expect(layers.map(({ name, weights, bits }) => [name, weights, bits])).toEqual([
+        [twice, 4096, 4],
+        [out, 192, 6],
+      ]);
+      expect(await noiseOf(float, model, data)).toBeLessThan(0.05);
+      const { layers: left, coverage } = await quantizer.quantize({ method, bits: 7, layers: { [twice]: "float" } });
+      expect(left.map(({ name }) => name)).toEqual([out]);
+      expect(coverage.covered).toBeCloseTo(192 / 4288, 12);
+    },
+  );
+});
 
 describe("weights alone in integers", () => {
   it.each([

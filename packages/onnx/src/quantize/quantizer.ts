@@ -84,9 +84,18 @@ export class Quantizer {
     throw new AppError("unsupported", "The model has no convolution or matrix product with constant float32 weights.");
   }
 
-  /** Names of the layers whose weights a method may quantize, in the graph's order. */
+  /** Names of the layers whose weights a method may quantize, in the graph's order; of those that share a weight, the first one's. */
   layersFor(method?: Settings["method"]): string[] {
-    return quantizableLayers(this.#float.graph, method).map(layerName);
+    return [...this.#ownersOf(method).values()];
+  }
+
+  /** The name by which each weight is told which bits it has. */
+  #ownersOf(method?: Settings["method"]): Map<Tensor, string> {
+    const owners = new Map<Tensor, string>();
+    for (const layer of quantizableLayers(this.#float.graph, method)) {
+      if (!owners.has(layer.weight)) owners.set(layer.weight, layerName(layer));
+    }
+    return owners;
   }
 
   /**
@@ -101,8 +110,9 @@ export class Quantizer {
     const chosen = parse(settings, rest, "The quantization");
     const reduced = chosen.reduceRange ?? needsReducedRange(cpuInfo().flags);
     const most = reduced && (chosen.method === "static" || chosen.method === "dynamic") ? 7 : 8;
-    const bitsOf = (layer: QuantizedLayer) => {
-      const bits = ofLayer[layerName(layer)] ?? chosen.bits;
+    const owners = this.#ownersOf(chosen.method);
+    const bitsOf = ({ weight }: QuantizedLayer) => {
+      const bits = ofLayer[owners.get(weight) ?? ""] ?? chosen.bits;
       return bits === "float" ? bits : Math.min(bits, most);
     };
     return chosen.method === "float16" ? this.#finishFloat16() : this.#quantizeLayers(chosen, bitsOf, { round, given });
@@ -139,8 +149,10 @@ export class Quantizer {
     const scales = new Map(prepared.map(({ layer, weights }) => [layer.weight.name, weights.scales]));
     const parameters = { groups: plan.activations, activations: params, scales };
     const taken = new Set<Tensor>(layers.map(({ weight }) => weight));
+    const owners = new Set(this.layersFor(chosen.method));
+    const reports = prepared.filter(({ layer }) => owners.has(layerName(layer))).map(report);
     const coverage = coverageOf(this.#float.graph, chosen.method, (weight) => taken.has(weight));
-    return { ...finished, layers: prepared.map(report), coverage, parameters };
+    return { ...finished, layers: reports, coverage, parameters };
   }
 
   /** Scale and zero point of all activations, calibrated where they are not given. */
