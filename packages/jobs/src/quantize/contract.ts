@@ -72,6 +72,16 @@ const fields = z.strictObject({
         "By how much accuracy on held-out training samples may fall (0.01: one point). Layers then stay in more bits or in float, the most " +
         "sensitive first, until it holds.",
     }),
+  averageBits: z
+    .number()
+    .min(1)
+    .max(8)
+    .optional()
+    .meta({
+      description:
+        "In the place of bits, how many a weight may have on average (4.5): each layer is quantized alone to every number of bits and judged on " +
+        "held-out training samples, and then those that lose most by it get more bits than the others.",
+    }),
   target: z
     .enum(["worker", "any", "vnni"])
     .default("worker")
@@ -118,6 +128,34 @@ const conflicts: { path: string[]; error: string; when: (fields: Fields) => bool
     path: ["tolerance"],
     error: "must be left out with method float16, which has no layers to choose among",
     when: ({ tolerance, method }) => tolerance !== undefined && method === "float16",
+  },
+  {
+    path: ["bits"],
+    error: "must be left out with averageBits, which chooses the bits of each layer",
+    when: ({ bits, averageBits }) => averageBits !== undefined && bits !== 8,
+  },
+  {
+    path: ["tolerance"],
+    error:
+      "must be left out with averageBits: layers get more bits by the one until the accuracy holds, by the other until the budget is used",
+    when: ({ tolerance, averageBits }) => averageBits !== undefined && tolerance !== undefined,
+  },
+  {
+    path: ["averageBits"],
+    error:
+      "must be left out with method float16, which has 16 bits, and method aware, which learns for the same bits in all layers",
+    when: ({ averageBits, method }) => averageBits !== undefined && (method === "float16" || method === "aware"),
+  },
+  {
+    path: ["averageBits"],
+    error: "must be at least 2 with scheme affine or rounding adaround, which begin at 2 bits",
+    when: ({ averageBits = 8, scheme, rounding }) =>
+      averageBits < 2 && (scheme === "affine" || rounding === "adaround"),
+  },
+  {
+    path: ["granularity"],
+    error: "must be channel or tensor with averageBits: the scales of blocks take bits that the average does not count",
+    when: ({ averageBits, granularity }) => averageBits !== undefined && granularity === "block",
   },
   {
     path: ["calibration", "method"],

@@ -45,7 +45,7 @@ function meanStoredBits({ layers }: QuantizedModel): number {
 export function logLayers(
   context: JobContext,
   { layers, coverage, fused }: QuantizedModel,
-  bits: number | "auto",
+  { bits, averageBits }: Pick<QuantizeParams, "bits" | "averageBits">,
 ): void {
   for (const layer of layers) {
     const stored = layer.storedBits === layer.bits ? "" : ` (${Number(layer.storedBits.toFixed(2))} in the file)`;
@@ -57,7 +57,7 @@ export function logLayers(
   }
   logCoverage(context, coverage);
   const most = Math.max(...layers.map((layer) => layer.bits));
-  if (bits === 8 && most === 7)
+  if (bits === 8 && averageBits === undefined && most === 7)
     context.log("warn", "the weights have 7 bits, not 8: with more, a processor without VNNI instructions saturates");
   const counts = Object.entries(fused).map(([operator, count]) => `${count} ${operator}`);
   context.log("info", `ONNX Runtime runs it as ${counts.join(", ")}`);

@@ -1,5 +1,6 @@
 import type { ArtifactDraft } from "@whittle/contracts";
 import { barChart, lineChart } from "../shared/plot.ts";
+import type { BitBudget } from "./bit-budget.ts";
 import type { Verdict } from "./judge.ts";
 import type { MixedPrecision } from "./mixed-precision.ts";
 
@@ -21,6 +22,7 @@ export interface Evidence {
   calibrators?: { trials: Trial<string>[]; chosen: string };
   bits?: { trials: Trial<number>[]; chosen: number };
   mixedPrecision?: MixedPrecision;
+  bitBudget?: BitBudget;
   /** Of the model that is published. */
   quantized: Verdict;
 }
@@ -30,7 +32,7 @@ export function evidenceFiles(evidence: Evidence): ArtifactDraft["files"] {
   const encode = (content: string) => new TextEncoder().encode(content);
   const svg = (path: string, content: string) =>
     ({ path, role: "report", mediaType: "image/svg+xml", bytes: encode(content) }) as const;
-  const { bits, mixedPrecision } = evidence;
+  const { bits, mixedPrecision, bitBudget } = evidence;
   return [
     {
       path: "quantization.json",
@@ -40,6 +42,7 @@ export function evidenceFiles(evidence: Evidence): ArtifactDraft["files"] {
     },
     ...(bits ? [svg("bits.svg", bitsChart(evidence, bits.trials))] : []),
     ...(mixedPrecision ? [svg("sensitivity.svg", sensitivityChart(mixedPrecision))] : []),
+    ...(bitBudget ? [svg("curves.svg", curvesChart(bitBudget)), svg("layers.svg", layersChart(bitBudget))] : []),
   ];
 }
 
@@ -63,5 +66,38 @@ function sensitivityChart({ sensitivity, assignment }: MixedPrecision): string {
       value: verdict.divergence,
       highlighted: assignment[layer] !== undefined,
     })),
+  });
+}
+
+/** More curves in one chart can't be told apart. */
+const MOST_CURVES = 6;
+
+function curvesChart(budget: BitBudget): string {
+  const { curves, chosen } = budget;
+  const largest = curves.toSorted((a, b) => b.weights - a.weights).slice(0, MOST_CURVES);
+  const which = curves.length > MOST_CURVES ? `each of the ${MOST_CURVES} largest layers` : "each layer";
+  return lineChart({
+    title: `What quantizing ${which} alone costs (large marks: chosen)`,
+    x: { label: "Bits of a weight" },
+    y: { label: "KL divergence from the float model (nats)", log: true },
+    series: largest.map(({ layer, points }) => ({
+      name: layer,
+      points: points.map(({ bits, verdict }) => [bits, verdict.divergence] as const),
+      marked: budget[chosen].bits[layer],
+    })),
+  });
+}
+
+function layersChart(budget: BitBudget): string {
+  const { curves, chosen, averageBits } = budget;
+  return barChart({
+    title: `The bits of each layer's weights, ${budget[chosen].averageBits.toFixed(2)} on average`,
+    y: { label: "Bits of a weight" },
+    bars: curves.map(({ layer, weights }) => {
+      const bits = budget[chosen].bits[layer] ?? 0;
+      return { name: `${layer} (${weights})`, value: bits, label: String(bits), highlighted: bits > averageBits };
+    }),
+    legend: { plain: "at most the budget", highlighted: "more" },
+    level: { name: "budget", y: averageBits },
   });
 }

@@ -1,10 +1,12 @@
-import type { CalibrationMethod, Quantizer, QuantizerOptions } from "@whittle/onnx";
+import type { CalibrationMethod, LayerReport, Quantizer, QuantizerOptions } from "@whittle/onnx";
 import { stopIfAborted, type JobContext } from "../shared/context.ts";
 import { percent } from "../shared/training.ts";
+import type { LayerCurve } from "./allocate-bits.ts";
+import { searchBitBudget, type BitBudget, type Tried } from "./bit-budget.ts";
 import type { QuantizeParams } from "./contract.ts";
 import type { Evidence, Trial } from "./evidence.ts";
 import type { Judge, Verdict } from "./judge.ts";
-import { searchMixedPrecision, type MixedPrecision, type Precision } from "./mixed-precision.ts";
+import { searchMixedPrecision, type Assignment, type MixedPrecision, type Precision } from "./mixed-precision.ts";
 
 /** How much accuracy `bits: "auto"` may cost where no tolerance is given: one point. */
 const DEFAULT_TOLERANCE = 0.01;
@@ -13,8 +15,8 @@ const LEAST_SAVING = 0.01;
 const calibrators: CalibrationMethod[] = ["minmax", "percentile", "mse", "entropy"];
 
 /** Whether quantizing takes a search, and so samples to judge by. */
-export function needsSearch({ bits, calibration, tolerance }: QuantizeParams): boolean {
-  return bits === "auto" || calibration.method === "auto" || tolerance !== undefined;
+export function needsSearch({ bits, calibration, tolerance, averageBits }: QuantizeParams): boolean {
+  return bits === "auto" || calibration.method === "auto" || tolerance !== undefined || averageBits !== undefined;
 }
 
 /** What a search works with. */
@@ -30,7 +32,10 @@ export interface Plan {
   evidence: Omit<Evidence, "quantized">;
 }
 
-/** Finds whatever the parameters leave open: the calibrator, then the bits, then the layers that stay in more bits or in float. */
+/**
+ * Finds whatever the parameters leave open: the calibrator, then the bits, then the layers that stay in more bits or in float; or with a
+ * budget of bits those of each layer.
+ */
 export async function findPlan(params: QuantizeParams, fixed: QuantizerOptions, bench: Workbench): Promise<Plan> {
   const { judge, context } = bench;
   const plan: Plan = { options: fixed, evidence: { heldOutSamples: judge.samples, float: judge.float } };
@@ -40,6 +45,7 @@ export async function findPlan(params: QuantizeParams, fixed: QuantizerOptions, 
     plan.options = { ...plan.options, calibrator: found.chosen };
     plan.evidence.calibrators = found;
   }
+  if (params.averageBits !== undefined) return await shareBudget(params.averageBits, plan, bench);
   if (params.bits !== "auto" && params.tolerance === undefined) return plan;
   const tolerance = params.tolerance ?? DEFAULT_TOLERANCE;
   const least = judge.float.accuracy - tolerance;
@@ -56,6 +62,12 @@ export async function findPlan(params: QuantizeParams, fixed: QuantizerOptions, 
     options: { ...plan.options, layers: mixed.assignment },
     evidence: { ...plan.evidence, mixedPrecision: mixed },
   };
+}
+
+async function shareBudget(averageBits: number, { options, evidence }: Plan, bench: Workbench): Promise<Plan> {
+  const bitBudget = await chooseEachBits(averageBits, options, bench);
+  const layers = bitBudget[bitBudget.chosen].bits;
+  return { options: { ...options, layers }, evidence: { ...evidence, bitBudget } };
 }
 
 async function attempt<T>(setting: T, options: QuantizerOptions, bench: Workbench): Promise<Trial<T>> {
@@ -116,6 +128,37 @@ async function choosePrecisions(options: QuantizerOptions, least: number, bench:
     bench.context.log("info", `${layer} stays ${precision === "float" ? "float" : `at ${precision} bits`}`);
   }
   return mixed;
+}
+
+/** The bits of each layer within a budget. */
+async function chooseEachBits(averageBits: number, options: QuantizerOptions, bench: Workbench): Promise<BitBudget> {
+  const { context, quantizer, judge } = bench;
+  const layers = quantizer.layersFor(options.method);
+  let measured = 0;
+  const tell = () =>
+    context.progress(0.4 + (0.4 * measured) / layers.length, "measuring each layer with every number of bits");
+  tell();
+  const evaluate = async (assignment: Assignment): Promise<Tried> => {
+    stopIfAborted(context.signal);
+    const { model, layers: made } = await quantizer.quantize({ ...options, layers: assignment });
+    const bitsOf = ({ bits, storedBits }: LayerReport) => (bits === 1 && storedBits === 2 ? storedBits : bits);
+    const taken = made.map((layer) => ({ name: layer.name, weights: layer.weights, bits: bitsOf(layer) }));
+    return { bytes: model.byteLength, layers: taken, verdict: await judge.judge(model) };
+  };
+  const onCurve = ({ layer, weights, points }: LayerCurve) => {
+    const each = points.map(({ bits, verdict }) => `${bits} ${verdict.divergence.toExponential(1)}`);
+    context.log("info", `${layer} alone (${weights} weights), divergence by bits: ${each.join(", ")}`);
+    measured++;
+    tell();
+  };
+  const found = await searchBitBudget({ layers, averageBits, lowest: lowestBits(options), evaluate, onCurve });
+  for (const which of ["allocated", "uniform"] as const) {
+    const { averageBits: average, bytes, verdict } = found[which];
+    context.log("info", `${which} bits, ${average.toFixed(2)} on average, ${bytes} bytes: ${describe(verdict)}`);
+  }
+  if (found.chosen === "uniform")
+    context.log("warn", "the same bits in all layers diverge less than those found for each: kept the same bits");
+  return found;
 }
 
 function describe({ accuracy, divergence, agreement }: Verdict): string {

@@ -164,6 +164,52 @@ describe("quantizing", () => {
       expect({ bits, layers: Object.values(layers ?? {}) }).not.toEqual({ bits: 1, layers: [] });
     });
 
+    it.each([
+      ["static", 3],
+      ["weights", 2.5],
+      ["dynamic", 4],
+    ])(
+      "shares a budget of bits out (%s, %d), with the curve of each layer and uniform bits beside",
+      async (method, averageBits) => {
+        const params = { model: "tiny-base", method, averageBits, calibration };
+        const manifest = await manifestOf(await bench.run("quantize", params));
+        const { bitBudget, quantized } = await reportOf(manifest);
+        if (!bitBudget) throw new Error("the report has no budget of bits");
+        const { curves, allocated, uniform, chosen } = bitBudget;
+        expect(curves.map(({ layer, weights }) => [layer, weights])).toEqual([
+          [expect.any(String), 1024],
+          [expect.any(String), 64],
+        ]);
+        for (const { points } of curves) expect(points.map(({ bits }) => bits)).toContain(1);
+        expect(allocated.averageBits).toBeLessThanOrEqual(averageBits);
+        expect(uniform.averageBits).toBe(Math.floor(averageBits));
+        const kept = bitBudget[chosen];
+        expect(quantized).toEqual(kept.verdict);
+        expect(quantized.divergence).toBe(Math.min(allocated.verdict.divergence, uniform.verdict.divergence));
+        const { bits, layers = {} } = manifest.config.compression?.quantization ?? {};
+        expect(Object.fromEntries(curves.map(({ layer }) => [layer, layers[layer] ?? bits]))).toEqual(kept.bits);
+        expect(manifest.files.map(({ path }) => path)).toEqual([
+          "model.onnx",
+          "quantization.json",
+          "curves.svg",
+          "layers.svg",
+        ]);
+        for (const file of ["curves.svg", "layers.svg"]) {
+          const svg = new TextDecoder().decode(await bench.store.readFile(manifest, file));
+          for (const { layer } of curves) expect(svg).toContain(layer);
+          expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+        }
+      },
+    );
+
+    it("counts two bits for signs among which there are zeros, and says what is the least", async () => {
+      await bench.run("prune", { model: "tiny-base", amount: 0.6 }, { id: "sparse" });
+      // 1024 weights of 2 bits and 64 that are too few to be packed.
+      const refused = bench.run("quantize", { model: "sparse", averageBits: 1, calibration });
+      const issue = { path: "params.averageBits", message: expect.stringContaining("at least 1.95") };
+      await expect(refused).rejects.toMatchObject({ code: "invalid_request", issues: [issue] });
+    });
+
     it("keeps the calibrator whose outputs differ least from the float model's", async () => {
       const params = { model: "tiny-base", calibration: { samples: 128, method: "auto" } };
       const manifest = await manifestOf(await bench.run("quantize", params));
@@ -186,6 +232,14 @@ describe("quantizing", () => {
     [{ rounding: "adaround", bits: 1 }, "params.rounding"],
     [{ method: "float16", tolerance: 0.1 }, "params.tolerance"],
     [{ method: "weights", calibration: { method: "auto" } }, "params.calibration.method"],
+    [{ averageBits: 4, bits: 4 }, "params.bits"],
+    [{ averageBits: 4, bits: "auto" }, "params.bits"],
+    [{ averageBits: 4, tolerance: 0.01 }, "params.tolerance"],
+    [{ averageBits: 4, method: "float16" }, "params.averageBits"],
+    [{ averageBits: 4, method: "aware" }, "params.averageBits"],
+    [{ averageBits: 1.5, scheme: "affine" }, "params.averageBits"],
+    [{ averageBits: 1.5, rounding: "adaround" }, "params.averageBits"],
+    [{ averageBits: 4, method: "weights", granularity: "block" }, "params.granularity"],
   ])("refuses settings that don't go together: %o", async (params, path) => {
     const refused = bench.run("quantize", { model: "tiny-base", ...params });
     await expect(refused).rejects.toMatchObject({ code: "invalid_request", issues: [{ path }] });

@@ -67,7 +67,7 @@ async function quantizeTrained(params: QuantizeParams, { context, base, data }: 
   const settings = params.training ?? awareTraining.parse({});
   const { samples } = params.calibration;
   const made = await quantizeAware({ context, base, data, settings, options, samples });
-  logLayers(context, made.quantized, params.bits);
+  logLayers(context, made.quantized, params);
   return { ...made, options };
 }
 
@@ -80,7 +80,7 @@ async function quantize(params: QuantizeParams, { context, base, float, data }: 
   const fixed = fixedOptions(params, context);
   if (!needsSearch(params)) {
     const quantized = await quantizer.quantize(fixed);
-    logLayers(context, quantized, params.bits);
+    logLayers(context, quantized, params);
     return { quantized, options: fixed };
   }
   if (drawn.heldOut.count === 0) {
@@ -90,7 +90,7 @@ async function quantize(params: QuantizeParams, { context, base, float, data }: 
   const judge = await openJudge(context, float, drawn.heldOut, base.manifest.config, data);
   const { options, evidence } = await findPlan(params, fixed, { context, quantizer, judge });
   const quantized = await quantizer.quantize(options);
-  logLayers(context, quantized, params.bits);
+  logLayers(context, quantized, params);
   const complete: Evidence = { ...evidence, quantized: await judge.judge(quantized.model) };
   return { quantized, options, evidence: complete };
 }

@@ -47,6 +47,18 @@ describe("a line chart", () => {
     expect(y98).toBeGreaterThan(0);
   });
 
+  it("draws the points that are marked larger, and puts names that find no place in a line above", () => {
+    const names = ["a", "b", "c"].map((letter) => letter.repeat(40));
+    const series = names.map((name) => ({ name, points: [[1, 1] as const, [2, 3] as const], marked: 2 }));
+    const marked = lineChart({ title: "t", x: { label: "x" }, y: { label: "y" }, series });
+    expect(attribute(marked, "circle", "r")).toEqual([3.5, 7, 3.5, 7, 3.5, 7]);
+    const legend = names.map((name) => marked.match(new RegExp(`<text x="([\\d.]+)" y="([\\d.]+)"[^>]*>${name}<`)));
+    const [a, b, c] = legend.map((found) => ({ end: Number(found?.[1]), y: Number(found?.[2]) }));
+    expect(b?.y).toBe(c?.y);
+    expect(a?.y).toBeLessThan(b?.y ?? 0);
+    expect(Math.min(...[a, b, c].map((each) => each?.end ?? 0))).toBeGreaterThan(40 * 7);
+  });
+
   it("is well formed where there is nothing to draw", () => {
     expect(lineChart({ title: "t", x: { label: "x" }, y: { label: "y" }, series: [] })).not.toMatch(/NaN|Infinity/);
   });
@@ -72,5 +84,7 @@ describe("a bar chart", () => {
     const svg = barChart({ title: "t", y: { label: "KL", log: true }, bars });
     expect(texts(svg)).toEqual(expect.arrayContaining(["1e-5", "0.001", "0.1"]));
     expect(svg).not.toMatch(/NaN|Infinity/);
+    const zeros = barChart({ title: "t", y: { label: "KL", log: true }, bars: [{ name: "a", value: 0 }] });
+    expect(zeros).not.toMatch(/NaN|Infinity/);
   });
 });

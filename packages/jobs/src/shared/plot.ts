@@ -17,7 +17,8 @@ export interface LineChart {
   title: string;
   x: Axis;
   y: Axis;
-  series: { name: string; points: readonly (readonly [x: number, y: number])[] }[];
+  /** The points whose x is `marked` are drawn larger. */
+  series: { name: string; points: readonly (readonly [x: number, y: number])[]; marked?: number | undefined }[];
   level?: Level;
 }
 
@@ -68,7 +69,8 @@ const number = (value: number) =>
 /** Where values lie between two ends of the plot, in pixels. */
 function scaleOf(values: readonly number[], { log }: Axis, from: number, to: number) {
   const known = values.filter((value) => Number.isFinite(value) && (!log || value > 0));
-  const ticks = known.length > 0 ? ticksOf(Math.min(...known), Math.max(...known), log) : [0, 1];
+  const none = log ? [1, 10] : [0, 1];
+  const ticks = known.length > 0 ? ticksOf(Math.min(...known), Math.max(...known), log) : none;
   const project = log ? Math.log10 : (value: number) => value;
   const [low, high] = [project(ticks[0] ?? 0), project(ticks.at(-1) ?? 1)];
   const at = (value: number) => from + ((project(value) - low) / (high - low || 1)) * (to - from);
@@ -114,14 +116,17 @@ function xAxis(axis: Axis, { ticks, at }: Scale): string[] {
   ];
 }
 
-/** In one line above the plot, from the right. */
+/** Above the plot, from the right; what finds no place goes into a line above. */
 function legend(entries: { name: string; colour: string }[]): string[] {
-  let right = MARGIN.left + PLOT.width;
+  const edge = MARGIN.left + PLOT.width;
+  let [right, bottom] = [edge, MARGIN.top - 8];
   return entries.toReversed().flatMap(({ name, colour }) => {
+    const width = name.length * 7 + 28;
+    if (right - width < 0 && right < edge) [right, bottom] = [edge, bottom - 14];
     const end = right;
-    right -= name.length * 7 + 28;
-    const mark = `<rect x="${right + 14}" y="${MARGIN.top - 17}" width="10" height="10" rx="2" fill="${colour}"/>`;
-    return [mark, text({ x: end, y: MARGIN.top - 8 }, name, 'text-anchor="end"')];
+    right -= width;
+    const mark = `<rect x="${right + 14}" y="${bottom - 9}" width="10" height="10" rx="2" fill="${colour}"/>`;
+    return [mark, text({ x: end, y: bottom }, name, 'text-anchor="end"')];
   });
 }
 
@@ -141,11 +146,11 @@ export function lineChart({ title, x, y, series, level }: LineChart): string {
   const ys = [...points.map(([, value]) => value), ...(level ? [level.y] : [])];
   const up = scaleOf(ys, y, MARGIN.top + PLOT.height, MARGIN.top);
   const coloured = series.map((each, at) => ({ ...each, colour: COLOURS[at % COLOURS.length] ?? "#000000" }));
-  const lines = coloured.flatMap(({ colour, points: own }) => {
-    const places = own.map(([a, b]) => [place(across.at(a)), place(up.at(b))] as const);
+  const lines = coloured.flatMap(({ colour, points: own, marked }) => {
+    const places = own.map(([a, b]) => [place(across.at(a)), place(up.at(b)), a === marked ? 7 : 3.5] as const);
     return [
-      `<path d="M${places.map((at) => at.join(" ")).join("L")}" fill="none" stroke="${colour}" stroke-width="2"/>`,
-      ...places.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="3.5" fill="${colour}"/>`),
+      `<path d="M${places.map(([cx, cy]) => `${cx} ${cy}`).join("L")}" fill="none" stroke="${colour}" stroke-width="2"/>`,
+      ...places.map(([cx, cy, r]) => `<circle cx="${cx}" cy="${cy}" r="${r}" fill="${colour}"/>`),
     ];
   });
   const limit = level ? levelLine(level, up) : [];
