@@ -16,7 +16,7 @@ export interface WebhookOptions {
 const queueName = "webhooks";
 const collectEveryMs = 1000;
 const batch = 100;
-/** The last try is about nine hours after the first. */
+/** The last try is four and a half to nine hours after the first, by the jitter. */
 const attempts = 16;
 const backoff = { type: "exponential", delay: 1000, jitter: 0.5 };
 const retention = { age: 7 * 86_400, count: 5000 };
