@@ -33,7 +33,7 @@ async function inspectBackend(): Promise<Finding[]> {
   try {
     const { backend, version, gpu, threads } = await askEngine();
     const native = backend === "tensorflow";
-    const what = `${native ? "native TensorFlow" : "WEBASSEMBLY, about ten times slower"} ${version}, ${threads} threads`;
+    const what = `${native ? "native TensorFlow" : "WEBASSEMBLY, several times slower"} ${version}, ${threads} threads`;
     return [
       native
         ? { subject: "backend", status: "ok", found: what }

@@ -57,7 +57,7 @@ async function setUpTensorFlow(settings: Settings, say: (what: string) => void):
     return {
       subject,
       status: "warn",
-      found: `NO NATIVE TENSORFLOW: jobs will run on WebAssembly, about ten times slower. ${toAppError(error).message}`,
+      found: `NO NATIVE TENSORFLOW: jobs will run on WebAssembly, several times slower. ${toAppError(error).message}`,
       advice:
         "make pip or pypi.org reachable and g++ installed, or name a folder with libtensorflow in TENSORFLOW_LIB_DIR; then npm run setup",
     };

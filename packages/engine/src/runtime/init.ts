@@ -88,7 +88,7 @@ function checkMatMul(): void {
 
 function fallbackWarning(error: unknown): string {
   return [
-    "WARNING: native TensorFlow could not be loaded; using the WebAssembly backend, which trains about ten times slower.",
+    "WARNING: native TensorFlow could not be loaded; using the WebAssembly backend, which trains several times slower.",
     `  Reason: ${reason(error)}`,
     '  What to do: run "npm run setup" to build or fetch TensorFlow, then "npm run whittle -- doctor" to check it.',
   ].join("\n");
