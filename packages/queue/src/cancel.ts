@@ -1,8 +1,9 @@
-import { AppError } from "@whittle/contracts";
+import { AppError, toAppError } from "@whittle/contracts";
 import type { Context } from "./connection.ts";
 import { requireRecord } from "./record.ts";
 import { settle } from "./settle.ts";
 import { wishAway } from "./transitions.ts";
+import { pipelineView } from "./view.ts";
 
 /**
  * Cancels a job: at once where it waits, and what depends on it fails; a running one is told, and ends within about a second.
@@ -16,4 +17,23 @@ export async function cancelJob(context: Context, id: string): Promise<void> {
   if (!(await wishAway(context, id)))
     throw new AppError("conflict", `job ${id} is too far to be cancelled: it publishes`);
   await settle(context, id);
+}
+
+/**
+ * Cancels the steps of a pipeline that have not ended, the last first, so that none fails for want of what an earlier one makes. A step that
+ * ends or publishes meanwhile has done so.
+ * @throws AppError `not_found`; `conflict` when there is nothing to cancel.
+ */
+export async function cancelPipeline(context: Context, id: string): Promise<void> {
+  const { state, steps } = await pipelineView(context, id);
+  let cancelled = steps.some((step) => step.state === "cancelled");
+  for (const { id: job } of steps.toReversed()) {
+    try {
+      await cancelJob(context, job);
+      cancelled = true;
+    } catch (error) {
+      if (toAppError(error).code !== "conflict") throw error;
+    }
+  }
+  if (!cancelled) throw new AppError("conflict", `pipeline ${id} has already ${state}`);
 }

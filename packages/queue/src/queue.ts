@@ -1,6 +1,6 @@
 import type { JobView, PipelineView, StoredJobEvent, WorkerView } from "@whittle/contracts";
 import type { Queue } from "bullmq";
-import { cancelJob } from "./cancel.ts";
+import { cancelJob, cancelPipeline } from "./cancel.ts";
 import { createContext, producerConnection, whenReady, workerConnection } from "./connection.ts";
 import { countJobs, type KindCounts } from "./counts.ts";
 import { checkAfter, createFollowers, readEvents, type EventQuery } from "./events.ts";
@@ -33,6 +33,7 @@ export interface JobQueue {
   cancel(id: string): Promise<JobView>;
   retry(id: string): Promise<JobView>;
   pipeline(id: string): Promise<PipelineView>;
+  cancelPipeline(id: string): Promise<PipelineView>;
   events(id: string, query?: EventQuery): Promise<StoredJobEvent[]>;
   /** Calls `listener` with the events after the place `after` and with those to come. @returns what ends it. */
   subscribe(id: string, after: string | undefined, listener: (event: StoredJobEvent) => void): Promise<() => void>;
@@ -63,6 +64,7 @@ export function createQueue({ redisUrl, prefix = "whittle", catalog, webhooks }:
     cancel: (id) => ready(async () => cancelJob(context, id).then(() => jobView(context, id))),
     retry: (id) => ready(async () => retryJob(context, id).then(() => jobView(context, id))),
     pipeline: (id) => ready(() => pipelineView(context, id)),
+    cancelPipeline: (id) => ready(async () => cancelPipeline(context, id).then(() => pipelineView(context, id))),
     events: (id, query) => ready(async () => requireRecord(context, id).then(() => readEvents(context, id, query))),
     subscribe: (id, after, listener) =>
       ready(async () => {

@@ -52,6 +52,28 @@ describe("pipelines", () => {
     expect((await rig.get("/v1/jobs")).body).toEqual({ jobs: [] });
   });
 
+  it("are cancelled as a whole, but for the steps that have ended", async () => {
+    const answer = await rig.post("/v1/pipelines", {
+      steps: [
+        { step: "first", kind: "make" },
+        { step: "second", kind: "change", params: { base: "$first" } },
+        { step: "third", kind: "change", params: { base: "$second" } },
+      ],
+    });
+    const { id } = view.parse(answer.body);
+    const cancelled = { state: "cancelled", steps: Array.from({ length: 3 }, () => ({ state: "cancelled" })) };
+    expect(await rig.post(`/v1/pipelines/${id}/cancel`)).toMatchObject({ status: 200, body: cancelled });
+    expect(await rig.post(`/v1/pipelines/${id}/cancel`)).toMatchObject({ status: 200, body: cancelled });
+    const done = view.parse((await rig.post("/v1/pipelines", { steps: [{ step: "only", kind: "make" }] })).body);
+    await rig.work(succeed);
+    await rig.reaches(done.steps[0]?.id ?? "", "completed");
+    expect(await rig.post(`/v1/pipelines/${done.id}/cancel`)).toMatchObject({
+      status: 409,
+      body: { detail: `pipeline ${done.id} has already completed` },
+    });
+    expect((await rig.post("/v1/pipelines/nothing/cancel")).status).toBe(404);
+  });
+
   it("are not found under another id", async () => {
     expect((await rig.get("/v1/pipelines/nothing")).status).toBe(404);
   });

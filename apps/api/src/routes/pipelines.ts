@@ -55,5 +55,13 @@ export function pipelineRoutes({ queue, store, catalog, auth }: Services): Route
       answer: pipelineView,
       handle: ({ request }) => queue.pipeline(param(request, "id")),
     }),
+    route({
+      method: "post",
+      path: "/v1/pipelines/:id/cancel",
+      tag,
+      summary: "Cancel the steps of a pipeline that have not ended; a running one ends a little later",
+      answer: pipelineView,
+      handle: ({ request }) => queue.cancelPipeline(param(request, "id")),
+    }),
   ];
 }
