@@ -62,6 +62,37 @@ describe("analysing a model", () => {
     expect(analyse(sparse).sparsity).toBeCloseTo(96 / 264, 10);
   });
 
+  it("counts the zeros of tables that are looked up or added, in float16 too, and no multiplications by them", async () => {
+    const bytes = exportOnnx({
+      topology: sequential(
+        [4],
+        [
+          ["Embedding", "words", {}],
+          ["LearnedPositions", "positions"],
+          ["Flatten", "flatten"],
+          ["Dense", "dense", { units: 3, activation: "linear" }],
+        ],
+      ),
+      weights: {
+        "words/embeddings": weight(
+          [50, 2],
+          Float32Array.from({ length: 100 }, (_none, at) => (at < 30 ? 0 : 1)),
+        ),
+        "positions/positions": weight([4, 2], [0, 0, 0, 1, 2, 3, 4, 5]),
+        "dense/kernel": weight([8, 3], new Float32Array(24).fill(1)),
+        "dense/bias": weight([3], [0, 0, 0]),
+      },
+      signature: signature([4], [3]),
+    });
+    const counts = { parameters: 100 + 8 + 24 + 3, macs: 24, sparsity: 33 / 132 };
+    expect(analyse(bytes)).toEqual(counts);
+    const calibration = { inputs: Float32Array.from({ length: 16 }, (_none, at) => at), shape: [4] };
+    for (const method of ["float16", "weights", "static"] as const) {
+      const { model } = await quantizeOnnx(bytes, { calibration, method });
+      expect(analyse(model)).toEqual(counts);
+    }
+  });
+
   it.each(["symmetric", "affine"] as const)(
     "gives an int8 model with %s weights the counts of its float form",
     async (scheme) => {

@@ -10,12 +10,14 @@ export interface ModelAnalysis {
   parameters: number;
   /** Multiply-accumulates of one sample in convolutions, matrix products with weights and recurrent layers. */
   macs: number;
-  /** Share of the weights of these that are exactly zero; biases left out. 0 when there are none. */
+  /** Share of the weights, matrices and tables, that are exactly zero; biases and other vectors left out. 0 when there are none. */
   sparsity: number;
 }
 
 /** Nodes whose constants are settings and not parameters. */
 const settings = new Set(["QuantizeLinear", "DequantizeLinear", "Clip", "Reshape"]);
+
+const floatTypes = new Set<number>([DataType.FLOAT, DataType.FLOAT16]);
 
 /** The weight of a layer: its name in the file, its elements and how many of them are zero. */
 interface LayerWeight {
@@ -84,6 +86,17 @@ const weightsOf: Record<string, (node: Node, index: GraphIndex) => LayerWeight[]
   LSTM: recurrentWeights,
 };
 
+/** What other nodes read that is as large as a weight: embeddings, which are looked up, and positions, which are added. */
+function tables(node: Node, index: GraphIndex): LayerWeight[] {
+  if (settings.has(node.opType)) return [];
+  return node.input.flatMap((input) => {
+    const found = storedWeight(index, input);
+    if (!found || !floatTypes.has(found.dataType) || found.dims.filter((size) => size > 1).length < 2) return [];
+    const { name, dims } = found;
+    return [{ name, count: elementCount(dims), zeros: countZeros(found.values(), [0], dims, 0) }];
+  });
+}
+
 /** At how many places of one sample a layer's weights are applied. */
 function placesOf(node: Node, index: GraphIndex): number {
   const [output = ""] = node.output;
@@ -129,6 +142,7 @@ export function analyse(model: Uint8Array): ModelAnalysis {
       if (node.opType === "MatMulNBits" && !weights.has(weight.name)) blocked += weight.count;
       weights.set(weight.name, weight);
     }
+    for (const table of node.opType in weightsOf ? [] : tables(node, index)) weights.set(table.name, table);
   }
   const count = total([...weights.values()].map((each) => each.count));
   const zeros = total([...weights.values()].map((each) => each.zeros));
