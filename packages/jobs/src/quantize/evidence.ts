@@ -91,13 +91,12 @@ function curvesChart(budget: BitBudget): string {
 function layersChart(budget: BitBudget): string {
   const { curves, chosen, averageBits } = budget;
   return barChart({
-    title: `The bits of each layer's weights, ${budget[chosen].averageBits.toFixed(2)} on average`,
+    title: `The bits of each layer's weights, ${budget[chosen].averageBits.toFixed(2)} on average (orange: above the budget of ${averageBits})`,
     y: { label: "Bits of a weight" },
     bars: curves.map(({ layer, weights }) => {
       const bits = budget[chosen].bits[layer] ?? 0;
       return { name: `${layer} (${weights})`, value: bits, label: String(bits), highlighted: bits > averageBits };
     }),
-    legend: { plain: "at most the budget", highlighted: "more" },
     level: { name: "budget", y: averageBits },
   });
 }

@@ -121,7 +121,7 @@ function legend(entries: { name: string; colour: string }[]): string[] {
   const edge = MARGIN.left + PLOT.width;
   let [right, bottom] = [edge, MARGIN.top - 8];
   return entries.toReversed().flatMap(({ name, colour }) => {
-    const width = name.length * 7 + 28;
+    const width = Math.ceil(name.length * 7.6) + 28;
     if (right - width < 0 && right < edge) [right, bottom] = [edge, bottom - 14];
     const end = right;
     right -= width;
