@@ -1,4 +1,4 @@
-import { apiKeys, parse } from "@whittle/contracts";
+import { apiKeys, parse, presentVariables } from "@whittle/contracts";
 import { z } from "zod";
 
 const schema = z
@@ -47,7 +47,10 @@ const schema = z
 
 export type ApiConfig = z.output<typeof schema>;
 
-/** @throws AppError `invalid_request` that names the variable. */
-export function readConfig(env: Record<string, string | undefined> = process.env): ApiConfig {
-  return parse(schema, env, "The API's configuration");
+/**
+ * Reads the configuration from the environment; an empty variable counts as absent.
+ * @throws AppError `invalid_request` that names the variable.
+ */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): ApiConfig {
+  return parse(schema, presentVariables(environment), "The API's configuration");
 }

@@ -1,4 +1,4 @@
-import { apiKeys, parse } from "@whittle/contracts";
+import { apiKeys, parse, presentVariables } from "@whittle/contracts";
 import { z } from "zod";
 import { serveConfig, type ServeConfig } from "./config.ts";
 
@@ -57,6 +57,5 @@ const schema = z
  * @throws AppError `invalid_request` that names the variable.
  */
 export function readEnv(environment: NodeJS.ProcessEnv = process.env): ServeConfig & { logLevel: string } {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
-  return parse(schema, given, "The serving app's configuration");
+  return parse(schema, presentVariables(environment), "The serving app's configuration");
 }

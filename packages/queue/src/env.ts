@@ -1,4 +1,4 @@
-import { cacheFolder } from "@whittle/contracts";
+import { cacheFolder, presentVariables } from "@whittle/contracts";
 import { z } from "zod";
 
 const schema = z
@@ -18,5 +18,5 @@ const schema = z
 export type QueueEnv = z.output<typeof schema>;
 
 export function readEnv(): QueueEnv {
-  return schema.parse(process.env);
+  return schema.parse(presentVariables(process.env));
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { findRedisServer, startRedis, type RedisServer } from "./server.ts";
 
 let dir: string;
@@ -85,6 +85,12 @@ describe("findRedisServer", () => {
     await expect(findRedisServer({ path: dir, redisServer: undefined, cacheDir: dir })).rejects.toThrow(
       /apt-get install redis-server.*REDIS_URL/,
     );
+  });
+
+  it("takes an empty WHITTLE_REDIS_SERVER for none", async () => {
+    vi.stubEnv("WHITTLE_REDIS_SERVER", "");
+    expect(await findRedisServer()).toMatch(/redis-server$/);
+    vi.unstubAllEnvs();
   });
 
   it("refuses a WHITTLE_REDIS_SERVER that is no program", async () => {

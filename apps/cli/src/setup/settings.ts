@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { cacheFolder } from "@whittle/contracts";
+import { cacheFolder, presentVariables } from "@whittle/contracts";
 import { z } from "zod";
 
 const root = fileURLToPath(new URL("../../../..", import.meta.url));
@@ -37,6 +37,5 @@ export function inheritedEnv(): NodeJS.ProcessEnv {
 }
 
 export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
-  const given = Object.entries(env).filter(([, value]) => value !== "");
-  return schema.parse(Object.fromEntries(given));
+  return schema.parse(presentVariables(env));
 }
