@@ -33,8 +33,8 @@ const report: DemoReport = {
 it("formats the stages as aligned columns, sizes against the teacher's", () => {
   expect(formatStages(report.stages).split("\n")).toEqual([
     "Stage      Accuracy (95% interval)        Size      gzip  Smaller  b1 p50  b1 p95  b32 p50  b32 p95",
-    "teacher    91.36% (90.79% to 91.89%)  800.0 KB  400.0 KB     1.0x   0.100   0.500    0.600    9.250",
-    "quantized  91.36% (90.79% to 91.89%)  100.0 KB   50.0 KB     8.0x   0.100   0.500    0.600    9.250",
+    "teacher    91.36% (90.79% to 91.89%)  800.0 kB  400.0 kB     1.0x   0.100   0.500    0.600    9.250",
+    "quantized  91.36% (90.79% to 91.89%)  100.0 kB   50.0 kB     8.0x   0.100   0.500    0.600    9.250",
   ]);
 });
 
@@ -44,7 +44,7 @@ it("writes the report as JSON and as Markdown, warnings included", async () => {
   expect(JSON.parse(await readFile(join(folder, "demo/report.json"), "utf8"))).toEqual(report);
   const markdown = await readFile(join(folder, "demo/report.md"), "utf8");
   expect(markdown).toContain("**LESS DATA**");
-  expect(markdown).toContain("| quantized | 91.36% (90.79% to 91.89%) | 100.0 KB |");
+  expect(markdown).toContain("| quantized | 91.36% (90.79% to 91.89%) | 100.0 kB |");
   expect(markdown).toContain("180 of 200 test images right");
   await rm(folder, { recursive: true });
 });

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { BackendInfo } from "@whittle/contracts";
+import { formatBytes, type BackendInfo } from "@whittle/contracts";
 import { markdownTable, table } from "../terminal/table.ts";
 import type { StageName } from "./recipe.ts";
 
@@ -47,15 +47,15 @@ export interface DemoReport {
 
 const head = ["Stage", "Accuracy (95% interval)", "Size", "gzip", "Smaller", "b1 p50", "b1 p95", "b32 p50", "b32 p95"];
 
-/** The stages as rows; sizes in KB (1000 bytes), times in ms, `Smaller` against the teacher. */
+/** The stages as rows; times in ms, `Smaller` against the teacher. */
 function stageRows(stages: StageReport[]): string[][] {
   const largest = stages.find(({ name }) => name === "teacher")?.bytes ?? 1;
   const rows = stages.map(
     ({ name, accuracy, accuracyInterval: [low, high], bytes, gzipBytes, latencyMs: { b1, b32 } }) => [
       name,
       `${percent(accuracy)} (${percent(low)} to ${percent(high)})`,
-      kilobytes(bytes),
-      kilobytes(gzipBytes),
+      formatBytes(bytes),
+      formatBytes(gzipBytes),
       `${(largest / bytes).toFixed(1)}x`,
       ...[b1.p50, b1.p95, b32.p50, b32.p95].map((ms) => ms.toFixed(3)),
     ],
@@ -81,7 +81,7 @@ function markdown(report: DemoReport): string {
     `# Whittle's main job on ${dataset}`,
     ...warnings.map((warning) => `**${warning}**`),
     `${startedAt}, ${seconds.toFixed(0)} s in all; trained on ${backend.backend} ${backend.version}${backend.gpu ? " (GPU)" : ""}; ${cpu.model}, ${cpu.threads} threads.`,
-    `Accuracy on the ${testSamples} test samples, in ONNX Runtime. Sizes are of the ONNX file in KB; times are ms of one call with one thread, all models in turn in one run.`,
+    `Accuracy on the ${testSamples} test samples, in ONNX Runtime. Sizes are of the ONNX file (1 kB is 1000 bytes); times are ms of one call with one thread, all models in turn in one run.`,
     markdownTable(stageRows(stages)),
     `Served as ${serving.model}: ${serving.correct} of ${serving.images} test images right, the same over ${serving.protocols.join(" and ")}.`,
     "",
@@ -90,8 +90,4 @@ function markdown(report: DemoReport): string {
 
 function percent(share: number): string {
   return `${(share * 100).toFixed(2)}%`;
-}
-
-function kilobytes(bytes: number): string {
-  return `${(bytes / 1000).toFixed(1)} KB`;
 }

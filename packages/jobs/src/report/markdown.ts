@@ -1,8 +1,8 @@
-import type { Comparison, Manifest, Metrics, VersionRecord } from "@whittle/contracts";
+import { formatBytes, type Comparison, type Manifest, type Metrics, type VersionRecord } from "@whittle/contracts";
 import { describeCompression } from "./compression.ts";
 import { describeFormats, describeLimits, describeModel } from "./model.ts";
 import { settingsTable } from "./settings.ts";
-import { bytes, count, describeProportion, list, milliseconds, percent, points, ratio, table } from "./text.ts";
+import { count, describeProportion, list, milliseconds, percent, points, ratio, table } from "./text.ts";
 
 /** A published version, with the name of the one that it is compared with where that has one. */
 export interface Published {
@@ -68,8 +68,8 @@ function measuredTable({ record, manifest, parentName }: Published): string {
     row("Accuracy", [metrics.accuracy, comparison?.accuracy], describeProportion, (own, other) =>
       points(own.value - other.value),
     ),
-    row("Size as it is", [metrics.bytes, comparison?.bytes], bytes, change(size)),
-    row("Size gzipped", [metrics.gzipBytes, comparison?.gzipBytes], bytes, change(size)),
+    row("Size as it is", [metrics.bytes, comparison?.bytes], formatBytes, change(size)),
+    row("Size gzipped", [metrics.gzipBytes, comparison?.gzipBytes], formatBytes, change(size)),
     row("Latency, batch 1, p50 / p95", [latencyMs?.b1, parentLatencyMs?.b1], milliseconds, faster),
     row("Latency, batch 32, p50 / p95", [latencyMs?.b32, parentLatencyMs?.b32], milliseconds, faster),
     row("Parameters", [metrics.parameters, comparison?.parameters], count, change(work)),

@@ -1,5 +1,12 @@
-import type { FileRole, Manifest, ModelConfig, Preprocessing, TensorSpec } from "@whittle/contracts";
-import { bytes, count, list, percent, table } from "./text.ts";
+import {
+  formatBytes,
+  type FileRole,
+  type Manifest,
+  type ModelConfig,
+  type Preprocessing,
+  type TensorSpec,
+} from "@whittle/contracts";
+import { count, list, percent, table } from "./text.ts";
 
 /** What a model is, takes and gives. */
 export function describeModel({ config, metrics }: Manifest): string {
@@ -45,7 +52,7 @@ const uses: Record<FileRole, string> = {
 export function describeFormats({ files }: Manifest): string {
   return table(
     ["File", "What it is", "Size"],
-    files.map(({ path, role, size }) => [`\`${path}\``, uses[role], bytes(size)]),
+    files.map(({ path, role, size }) => [`\`${path}\``, uses[role], formatBytes(size)]),
   );
 }
 

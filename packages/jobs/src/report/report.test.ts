@@ -89,8 +89,8 @@ describe("the report of a version", () => {
     expect(text).toContain("|  | This model | large@1 (base) |");
     expect(text).toContain("A classifier of 2 classes, made by a job of the kind `quantize` from large@1 (base) with");
     expect(text).toContain("| Accuracy | 80.00% (70.00% to 90.00%) | 90.00% (80.00% to 100.00%) | -10.0 points |");
-    expect(text).toContain("| Size as it is | 2.0 KB | 7.8 KB | 3.9x smaller |");
-    expect(text).toContain("| Size gzipped | 1.0 KB | 4.0 KB | 4.0x smaller |");
+    expect(text).toContain("| Size as it is | 2.0 kB | 7.8 kB | 3.9x smaller |");
+    expect(text).toContain("| Size gzipped | 1.0 kB | 4.0 kB | 4.0x smaller |");
     expect(text).toContain("| Latency, batch 32, p50 / p95 | 3.000 / 6.000 ms | 2.000 / 4.000 ms | 1.5x slower |");
     expect(text).toContain("| Parameters | 1,500 | 1,500 | the same |");
     expect(text).toContain("| Multiply-accumulates of a sample | 600 | 1,200 | 2.0x fewer |");
@@ -110,7 +110,7 @@ describe("the report of a version", () => {
     const text = reportMarkdown(published);
     expect(text).toContain("- The family `mlp` of the zoo: hidden [8].\n");
     expect(text).toContain("Takes `x` FP32 [batch, 4]: each raw value x as x * 2 - 1.");
-    expect(text).toContain("| `model.onnx` | ONNX; what is served and was measured | 2.0 KB |");
+    expect(text).toContain("| `model.onnx` | ONNX; what is served and was measured | 2.0 kB |");
     expect(text).toContain("It was made and measured on tiny only.");
     expect(text).toContain("It is weakest at cat, of which it recognises 80.00%");
     expect(text).toContain("It can't be trained or compressed further");

@@ -32,10 +32,6 @@ export function count(value: number): string {
   return value.toLocaleString("en-US");
 }
 
-export function bytes(size: number): string {
-  return size < 1e6 ? `${(size / 1e3).toFixed(1)} KB` : `${(size / 1e6).toFixed(2)} MB`;
-}
-
 export function milliseconds({ p50, p95 }: { p50: number; p95: number }): string {
   return `${p50.toFixed(3)} / ${p95.toFixed(3)} ms`;
 }
