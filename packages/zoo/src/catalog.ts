@@ -19,4 +19,5 @@ function nameEnum<T extends object>(entries: T, what: string) {
   return z.enum(names, { error: `must be a ${what} of the zoo: ${names.join(", ")}` });
 }
 
+export { misfit, type SampleShape } from "./samples.ts";
 export type { DatasetContract, DatasetSource, FamilyExample, ModelFamily } from "./contracts.ts";

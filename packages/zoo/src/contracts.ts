@@ -1,5 +1,6 @@
 import type { Preprocessing } from "@whittle/contracts";
 import type { z } from "zod";
+import type { SampleShape, Samples } from "./samples.ts";
 
 /** A kind of model with the parameters that it is built from. */
 export interface ModelFamily<P extends z.ZodObject = z.ZodObject> {
@@ -8,17 +9,15 @@ export interface ModelFamily<P extends z.ZodObject = z.ZodObject> {
   description: string;
   /** Every default is in it. */
   params: P;
+  /** By default samples of any shape. */
+  takes?: Samples;
   /** Small models that have between them every layer that the family can have: the tests of the zoo train and export each. */
   examples: FamilyExample<P>[];
 }
 
 /** A model of a family as the tests build it. */
-export interface FamilyExample<P extends z.ZodObject = z.ZodObject> {
+export interface FamilyExample<P extends z.ZodObject = z.ZodObject> extends SampleShape {
   params: z.input<P>;
-  /** Shape of one sample, without the batch. */
-  inputShape: number[];
-  /** How many tokens there are, where a sample is a sequence [steps] of token ids. */
-  vocabulary?: number;
 }
 
 /** Declares a model family. */

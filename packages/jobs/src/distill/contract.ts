@@ -1,6 +1,6 @@
 import { defineJob, modelReference, trainingSettings } from "@whittle/contracts";
 import { z } from "zod";
-import { architecture, checkFamilyParams, datasetOfModel, limit } from "../shared/parameters.ts";
+import { architecture, checkFamilyParams, checkFamilyTakes, datasetOfModel, limit } from "../shared/parameters.ts";
 
 const weight = (description: string) => z.number().gt(0).max(1e6).default(1).meta({ description });
 
@@ -57,7 +57,7 @@ const params = z
     }),
     ...trainingSettings.shape,
   })
-  .superRefine(({ teacher, teachers, family, familyParams }, context) => {
+  .superRefine(({ teacher, teachers, family, familyParams, dataset }, context) => {
     const refuse = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
     if (teacher === undefined && teachers === undefined)
       refuse("teacher", "name a model to learn from, or several as teachers");
@@ -66,6 +66,7 @@ const params = z
     if (family !== undefined) checkFamilyParams({ family, familyParams }, context);
     else if (Object.keys(familyParams).length > 0)
       refuse("familyParams", "needs a family; without one the teacher's parameters are taken");
+    if (family !== undefined && dataset !== undefined) checkFamilyTakes({ family, dataset }, context);
   });
 
 export type DistillParams = z.infer<typeof params>;

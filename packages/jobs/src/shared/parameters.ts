@@ -1,6 +1,6 @@
 /** Parameters that several kinds have in common. Zod only: the API and the CLI load this. */
 import { check } from "@whittle/contracts";
-import { datasetName, families, familyName } from "@whittle/zoo/catalog";
+import { datasetName, datasets, families, familyName, misfit } from "@whittle/zoo/catalog";
 import { z } from "zod";
 
 const sampleLimit = z.strictObject({
@@ -39,4 +39,15 @@ export function checkFamilyParams({ family, familyParams }: Architecture, contex
   for (const { path, message } of checked.problems) {
     context.addIssue({ code: "custom", message, path: ["familyParams", ...path] });
   }
+}
+
+/** Refuses a family that can't take the samples of the data set. */
+export function checkFamilyTakes(
+  { family, dataset }: { family: Architecture["family"]; dataset: z.infer<typeof datasetName> },
+  context: z.RefinementCtx,
+): void {
+  const { inputShape, vocabulary } = datasets[dataset];
+  const problem = misfit(families[family], { inputShape, vocabulary: vocabulary?.length });
+  if (problem !== undefined)
+    context.addIssue({ code: "custom", message: `${problem}, as ${dataset} has`, path: ["family"] });
 }

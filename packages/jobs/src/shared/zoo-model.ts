@@ -1,4 +1,4 @@
-import type { BackendInfo, ModelConfig, Preprocessing } from "@whittle/contracts";
+import { AppError, type BackendInfo, type ModelConfig, type Preprocessing } from "@whittle/contracts";
 import { initEngine, type tf } from "@whittle/engine";
 import { buildModel, type Dataset } from "@whittle/zoo";
 import { families, type FamilyName } from "@whittle/zoo/catalog";
@@ -28,12 +28,22 @@ export function classifierConfig(
   return { family, familyParams: complete, signature, preprocessing, labels, ...(vocabulary && { vocabulary }) };
 }
 
-/** A new classifier with the weights that the seed gives. The caller disposes it. */
+/**
+ * A new classifier with the weights that the seed gives. The caller disposes it.
+ * @throws AppError `invalid_request` at the parameter that does not fit the data (`params.familyParams.filters`).
+ */
 export function buildClassifier(
   { family, familyParams }: Architecture,
   { inputShape, labels, vocabulary }: Dataset,
   seed: number,
 ): tf.LayersModel {
   const shape = { inputShape, classes: labels.length, vocabulary: vocabulary?.length };
-  return buildModel(family, familyParams, { ...shape, seed });
+  try {
+    return buildModel(family, familyParams, { ...shape, seed });
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    const issues = error.issues.map(({ path, message }) => ({ path: `params.${path}`, message }));
+    const [first] = issues;
+    throw new AppError(error.code, first ? `${first.path}: ${first.message}` : error.message, { issues, cause: error });
+  }
 }

@@ -1,7 +1,7 @@
 import { defineJob, trainingSettings } from "@whittle/contracts";
 import { datasetName } from "@whittle/zoo/catalog";
 import { z } from "zod";
-import { architecture, checkFamilyParams, limit } from "../shared/parameters.ts";
+import { architecture, checkFamilyParams, checkFamilyTakes, limit } from "../shared/parameters.ts";
 
 const params = z
   .strictObject({
@@ -10,7 +10,8 @@ const params = z
     limit,
     ...trainingSettings.shape,
   })
-  .superRefine(checkFamilyParams);
+  .superRefine(checkFamilyParams)
+  .superRefine(checkFamilyTakes);
 
 export type TrainParams = z.infer<typeof params>;
 

@@ -48,6 +48,20 @@ it("goes back to the checkpoint before when the newest can't be read, and starts
   }
 });
 
+it("names the parameter that does not fit the data, also where only building the model shows it", async () => {
+  const bench = await openBench({ base: false });
+  try {
+    const deep = { ...tinyTraining, family: "cnn", familyParams: { filters: [1, 1, 1, 1] } };
+    await expect(bench.run("train", deep)).rejects.toMatchObject({
+      code: "invalid_request",
+      message: expect.stringMatching(/^params.familyParams.filters: must have at most 3 blocks/),
+      issues: [{ path: "params.familyParams.filters" }],
+    });
+  } finally {
+    await bench.close();
+  }
+});
+
 it("starts over, and says so, when its checkpoint is one of another model", async () => {
   const bench = await openBench({ base: false });
   try {

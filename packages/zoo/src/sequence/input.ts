@@ -1,4 +1,3 @@
-import { AppError } from "@whittle/contracts";
 import { tf } from "@whittle/engine";
 import type { BuildShape } from "../build.ts";
 import { apply } from "../layers.ts";
@@ -9,13 +8,8 @@ export interface Sequence {
   steps: tf.SymbolicTensor;
 }
 
-/**
- * Takes token ids [steps] by an embedding; rows of numbers [steps, features] as they are; an image [height, width, channels] row by row.
- * @param family names it in errors.
- * @throws AppError `invalid_request` for another shape.
- */
-export function sequenceInput(family: string, embedding: number, shape: BuildShape): Sequence {
-  checkSequence(family, shape);
+/** Takes token ids [steps] by an embedding; rows of numbers [steps, features] as they are; an image [height, width, channels] row by row. */
+export function sequenceInput(embedding: number, shape: BuildShape): Sequence {
   const { inputShape, vocabulary } = shape;
   const input = tf.input({ name: "input", shape: inputShape });
   if (vocabulary !== undefined) return { input, steps: embedTokens(input, vocabulary, embedding, shape.seeds()) };
@@ -30,13 +24,4 @@ export function embedTokens(input: tf.SymbolicTensor, tokens: number, width: num
   const embeddingsInitializer = tf.initializers.randomNormal({ mean: 0, stddev: 0.1, seed });
   const embedding = { name: "embedding", inputDim: tokens, outputDim: width, embeddingsInitializer };
   return apply(tf.layers.embedding(embedding), input);
-}
-
-/** @throws AppError `invalid_request` for samples that are no sequences. */
-export function checkSequence(family: string, { inputShape, vocabulary }: BuildShape): void {
-  const rank = inputShape.length;
-  if (vocabulary === undefined ? rank === 2 || rank === 3 : rank === 1) return;
-  const given = `[${inputShape.join(", ")}]${vocabulary === undefined ? " without a vocabulary" : ` of ${vocabulary} tokens`}`;
-  const takes = "token ids [steps] of a vocabulary, rows [steps, features] or images [height, width, channels]";
-  throw new AppError("invalid_request", `A ${family} takes ${takes}, not ${given}`);
 }

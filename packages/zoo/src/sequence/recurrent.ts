@@ -18,7 +18,7 @@ export function defineRecurrent(
   makeLayer: (args: RecurrentArgs) => tf.layers.Layer,
 ): Build {
   return defineBuild(family, ({ embedding, units, dropout }: z.output<typeof recurrentParams>, shape) => {
-    const { input, steps } = sequenceInput(family.name, embedding, shape);
+    const { input, steps } = sequenceInput(embedding, shape);
     let value = steps;
     for (const [index, width] of units.entries()) {
       const bound = 1 / Math.sqrt(width);

@@ -1,12 +1,11 @@
 import { AppError } from "@whittle/contracts";
 import { tf } from "@whittle/engine";
 import { defineBuild } from "../../build.ts";
-import { checkImage } from "../../image/input.ts";
 import { family } from "./contract.ts";
 
 /** (convolution -> [batch normalization] -> ReLU -> max pooling)+ -> flatten -> [dense] -> [dropout] -> logits. */
 export const build = defineBuild(family, (params, { inputShape, classes, seeds }) => {
-  checkInput(inputShape, params.filters.length);
+  checkSize(inputShape, params.filters.length);
   const model = tf.sequential({ name: "cnn" });
   for (const [index, filters] of params.filters.entries()) {
     const block = { ...params, number: index + 1, filters, seed: seeds() };
@@ -53,11 +52,9 @@ function convolutionBlock(
   ];
 }
 
-function checkInput(inputShape: number[], blocks: number): void {
-  checkImage(family.name, inputShape);
-  const [height = 0, width = 0] = inputShape;
+function checkSize([height = 0, width = 0]: number[], blocks: number): void {
   const most = Math.floor(Math.log2(Math.min(height, width)));
   if (blocks <= most) return;
   const message = `must have at most ${most} blocks for images of ${height} x ${width}, which each block halves`;
-  throw new AppError("invalid_request", `filters ${message}`, { issues: [{ path: "filters", message }] });
+  throw new AppError("invalid_request", `filters ${message}`, { issues: [{ path: "familyParams.filters", message }] });
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineFamily } from "../../contracts.ts";
+import { images } from "../../samples.ts";
 
 const channels = z
   .int()
@@ -38,6 +39,7 @@ export const family = defineFamily({
       .meta({ description: "Share of the features before the logits that is left out at a training step." }),
     batchNorm: z.boolean().default(false).meta({ description: "Normalize each convolution over the batch." }),
   }),
+  takes: images,
   examples: [
     { params: { filters: [4, 8, 8], dense: 0, dropout: 0 }, inputShape: [8, 8, 1] },
     { params: { filters: [4], batchNorm: true, dense: 16 }, inputShape: [8, 8, 1] },

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineFamily } from "../../contracts.ts";
+import { images } from "../../samples.ts";
 
 const side = z.int().min(1, "kernel must be at least 1 x 1").max(32, "kernel must be at most 32 x 32");
 
@@ -32,6 +33,7 @@ export const family = defineFamily({
       .default(0.2)
       .meta({ description: "Share of the features before the logits that is left out at a training step." }),
   }),
+  takes: images,
   examples: [
     { params: { filters: 8, blocks: 1 }, inputShape: [8, 8, 1] },
     { params: { filters: 8, blocks: 2, kernel: [5, 3] }, inputShape: [13, 6, 1] },

@@ -19,6 +19,6 @@ describe("ds-cnn", () => {
 
   it("refuses what is no image", () => {
     const shape = { inputShape: [49, 10], classes: 12, seed: 1 };
-    expect(() => buildModel("ds-cnn", {}, shape)).toThrow(/A ds-cnn takes images .*, not \[49, 10\]/);
+    expect(() => buildModel("ds-cnn", {}, shape)).toThrow(/a ds-cnn takes images .*, not \[49, 10\]/);
   });
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineFamily } from "../../contracts.ts";
+import { images } from "../../samples.ts";
 
 const stage = z.strictObject({
   expansion: z
@@ -63,6 +64,7 @@ export const family = defineFamily({
       .default(0.2)
       .meta({ description: "Share of the features before the logits that is left out at a training step." }),
   }),
+  takes: images,
   examples: [
     {
       params: {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineFamily } from "../../contracts.ts";
+import { images } from "../../samples.ts";
 
 export const family = defineFamily({
   name: "resnet",
@@ -29,6 +30,7 @@ export const family = defineFamily({
           "What leads around a block that changes the shape: a convolution of 1 x 1, or every second row and column with zeros for the new channels, without parameters.",
       }),
   }),
+  takes: images,
   examples: [
     { params: { filters: 4 }, inputShape: [8, 8, 1] },
     { params: { filters: 4, shortcut: "padding" }, inputShape: [8, 8, 1] },

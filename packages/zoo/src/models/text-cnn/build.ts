@@ -6,7 +6,7 @@ import { family } from "./contract.ts";
 
 /** [embedding] -> (convolution -> ReLU -> maximum over the steps) for each width -> side by side -> [dropout] -> logits. */
 export const build = defineBuild(family, ({ embedding, kernels, filters, dropout }, shape) => {
-  const { input, steps } = sequenceInput(family.name, embedding, shape);
+  const { input, steps } = sequenceInput(embedding, shape);
   const branches = kernels.map((kernelSize, index) => branch(steps, { number: index + 1, kernelSize, filters }, shape));
   const [first = steps] = branches;
   const features = branches.length === 1 ? first : apply(tf.layers.concatenate({ name: "features" }), ...branches);

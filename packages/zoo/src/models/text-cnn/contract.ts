@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineFamily } from "../../contracts.ts";
+import { sequences } from "../../samples.ts";
 import { dropout, embedding } from "../../sequence/params.ts";
 
 const kernel = z.int().min(1, "a kernel must be at least 1 step").max(64, "a kernel must be at most 64 steps");
@@ -26,6 +27,7 @@ export const family = defineFamily({
       .meta({ description: "Filters of each width." }),
     dropout,
   }),
+  takes: sequences,
   examples: [
     { params: { embedding: 6, filters: 4 }, inputShape: [12], vocabulary: 20 },
     { params: { kernels: [3], filters: 8, dropout: 0.2 }, inputShape: [8, 4] },

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { defineBuild, type BuildShape } from "../../build.ts";
 import { apply, logitsOf } from "../../layers.ts";
 import { ScaledDotProductAttention } from "../../sequence/attention.ts";
-import { checkSequence, embedTokens } from "../../sequence/input.ts";
+import { embedTokens } from "../../sequence/input.ts";
 import { LayerNormalization } from "../../sequence/layer-normalization.ts";
 import { LearnedPositions } from "../../sequence/positions.ts";
 import { family } from "./contract.ts";
@@ -13,7 +13,6 @@ type Params = z.output<typeof family.params>;
 
 /** Steps as vectors -> positions -> blocks -> normalization -> mean over the steps -> [dropout] -> logits. */
 export const build = defineBuild(family, (params, shape) => {
-  checkSequence(family.name, shape);
   const { seeds } = shape;
   const input = tf.input({ name: "input", shape: shape.inputShape });
   const positions = new LearnedPositions({ name: "positions", seed: seeds() });
@@ -32,7 +31,7 @@ function embed(input: tf.SymbolicTensor, params: Params, { inputShape, vocabular
   const [height = 0, across = 0] = inputShape.map((size) => size / patch);
   if (!Number.isInteger(height) || !Number.isInteger(across)) {
     const message = `must divide the height and the width of the images, ${inputShape[0]} x ${inputShape[1]}`;
-    throw new AppError("invalid_request", `patch ${message}`, { issues: [{ path: "patch", message }] });
+    throw new AppError("invalid_request", `patch ${message}`, { issues: [{ path: "familyParams.patch", message }] });
   }
   const kernelInitializer = tf.initializers.glorotUniform({ seed: seeds() });
   const cut = { filters: width, kernelSize: patch, strides: patch, kernelInitializer };

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineFamily } from "../../contracts.ts";
+import { sequences } from "../../samples.ts";
 import { dropout, width } from "../../sequence/params.ts";
 
 export const family = defineFamily({
@@ -41,6 +42,7 @@ export const family = defineFamily({
       path: ["width"],
       error: "width must be a multiple of heads",
     }),
+  takes: sequences,
   examples: [
     { params: { width: 8, heads: 2, hidden: 8, blocks: 1 }, inputShape: [12], vocabulary: 20 },
     {
