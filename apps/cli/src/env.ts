@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { apiKeys, parse, scopes, type ApiKey } from "@whittle/contracts";
+import { apiKeys, parse, presentVariables, scopes, type ApiKey } from "@whittle/contracts";
 import { z } from "zod";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -11,7 +11,9 @@ const schema = z
     WHITTLE_URL: z.url().optional(),
     WHITTLE_SERVE_URL: z.url().optional(),
     WHITTLE_KEY: z.string().optional(),
+    WHITTLE_SERVE_KEY: z.string().optional(),
     WHITTLE_API_KEYS: apiKeys,
+    WHITTLE_SERVE_KEYS: apiKeys,
     WHITTLE_API_HOST: z.string().default("127.0.0.1"),
     WHITTLE_API_PORT: port.default(7700),
     WHITTLE_SERVE_HOST: z.string().default("127.0.0.1"),
@@ -26,6 +28,8 @@ const schema = z
     apiUrl: env.WHITTLE_URL ?? urlOf(env.WHITTLE_API_HOST, env.WHITTLE_API_PORT),
     serveUrl: env.WHITTLE_SERVE_URL ?? urlOf(env.WHITTLE_SERVE_HOST, env.WHITTLE_SERVE_PORT),
     key: env.WHITTLE_KEY ?? strongestKey(env.WHITTLE_API_KEYS),
+    /** What the serving app is sent; without it, `key`. */
+    serveKey: env.WHITTLE_SERVE_KEY ?? strongestKey(env.WHITTLE_SERVE_KEYS),
     api: { host: env.WHITTLE_API_HOST, port: env.WHITTLE_API_PORT },
     serve: { host: env.WHITTLE_SERVE_HOST, port: env.WHITTLE_SERVE_PORT },
     store: env.WHITTLE_STORE.includes("://") ? env.WHITTLE_STORE : resolve(root, env.WHITTLE_STORE),
@@ -45,9 +49,8 @@ export type CliConfig = z.output<typeof schema> & {
 };
 
 /** @throws AppError `invalid_request` that names the variable. */
-export function readConfig(): CliConfig {
-  const given = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ""));
-  return { ...parse(schema, given, "The environment"), inherited: { ...process.env } };
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): CliConfig {
+  return { ...parse(schema, presentVariables(environment), "The environment"), inherited: { ...environment } };
 }
 
 /** How a client reaches what listens on `host`. */
@@ -56,7 +59,7 @@ export function urlOf(host: string, at: number): string {
   return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${at}`;
 }
 
-/** Of the API's keys the one that may do most. */
-export function strongestKey(keys: readonly ApiKey[]): string | undefined {
+/** The key that may do most. */
+function strongestKey(keys: readonly ApiKey[]): string | undefined {
   return keys.toSorted((a, b) => scopes.indexOf(b.scope) - scopes.indexOf(a.scope))[0]?.key;
 }

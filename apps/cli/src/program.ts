@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addCatalog } from "./commands/catalog.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addModels } from "./commands/models.ts";
@@ -7,12 +8,22 @@ import { addStore } from "./commands/store.ts";
 import { addSubmit } from "./commands/submit.ts";
 import { addUp } from "./commands/up.ts";
 
+const groups = [
+  ["This machine:", [addSetup, addUp, addDemo, addStore]],
+  ["Jobs:", [addSubmit, addInspect]],
+  ["What there is for them:", [addCatalog]],
+  ["Models:", [addModels]],
+] as const;
+
 /** The `whittle` command; usage errors are thrown as CommanderError, all others as AppError. */
 export function createProgram(): Command {
   const program = new Command("whittle")
     .description("Makes neural networks small and fast, and serves them.")
     .exitOverride()
     .showHelpAfterError("(whittle help lists the commands)");
-  for (const add of [addSetup, addUp, addDemo, addSubmit, addInspect, addModels, addStore]) add(program);
+  for (const [heading, adds] of groups) {
+    program.commandsGroup(heading);
+    for (const add of adds) add(program);
+  }
   return program;
 }

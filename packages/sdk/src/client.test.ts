@@ -82,6 +82,38 @@ describe("WhittleClient", () => {
     ]);
   });
 
+  it("moves an alias, and only where nobody has moved it since when told so", async () => {
+    const server = await serve(json({ version: 2, digest: "sha256:0", generation: 3, actor: "me", at }));
+    const client = new WhittleClient({ url: server.url });
+    expect(await client.setAlias("m", "prod", 2)).toMatchObject({ generation: 3 });
+    await client.setAlias("m", "prod", 2, { generation: 2 });
+    expect(server.seen.map(({ method, url }) => `${method} ${url}`)).toEqual(
+      Array.from({ length: 2 }, () => "PUT /v1/models/m/aliases/prod"),
+    );
+    expect(server.bodies.map((body) => JSON.parse(body))).toEqual([{ version: 2 }, { version: 2, generation: 2 }]);
+  });
+
+  it("gives a model's names, its chart and the job kinds", async () => {
+    const model = { name: "m", versions: [1], aliases: {} };
+    const chart: Handler = (_request, response) => response.end("<svg/>");
+    const server = await serve(json(model), chart, json({ kinds: [{ kind: "train" }] }));
+    const client = new WhittleClient({ url: server.url });
+    expect(await client.model("m")).toEqual(model);
+    expect(await client.chart("m@prod")).toBe("<svg/>");
+    expect(await client.kinds()).toEqual([{ kind: "train" }]);
+    expect(server.seen.map(({ url }) => url)).toEqual(["/v1/models/m", "/v1/models/m%40prod/report.svg", "/v1/kinds"]);
+  });
+
+  it("sends the serving app's own key where there is one", async () => {
+    const server = await serve(json({ name: "m", inputs: [], outputs: [] }));
+    const urls = { url: server.url, serveUrl: server.url };
+    await new WhittleClient({ ...urls, key: "one", serveKey: "other" }).servedModel("m");
+    await new WhittleClient({ ...urls, key: "one" }).servedModel("m");
+    await new WhittleClient({ ...urls, key: "one", serveKey: "other" }).models();
+    const sent = server.seen.map(({ headers }) => headers.authorization);
+    expect(sent).toEqual(["Bearer other", "Bearer one", "Bearer one"]);
+  });
+
   it("submits a job with its options, its key and its idempotency key", async () => {
     const server = await serve(json({ id: "j1", state: "waiting" }, 202));
     const client = new WhittleClient({ url: `${server.url}/`, key: "secret" });

@@ -22,6 +22,7 @@ import type {
   JobFilter,
   JobPage,
   Kind,
+  KindView,
   LineageNode,
   ModelView,
   Params,
@@ -53,9 +54,9 @@ export class WhittleClient {
   readonly #serve: Http | undefined;
 
   constructor({ url, key, serveKey = key, serveUrl }: ClientOptions) {
-    this.#api = new Http({ url, what: "the API", ...(key !== undefined && { key }) });
-    const serving = { what: "the serving app", ...(serveKey !== undefined && { key: serveKey }) };
-    this.#serve = serveUrl === undefined ? undefined : new Http({ url: serveUrl, ...serving });
+    this.#api = new Http({ url, what: "the API", key });
+    this.#serve =
+      serveUrl === undefined ? undefined : new Http({ url: serveUrl, what: "the serving app", key: serveKey });
   }
 
   /** Enqueues a job and returns at once. */
@@ -137,6 +138,11 @@ export class WhittleClient {
     return models;
   }
 
+  /** A model's versions and aliases. */
+  model(name: string): Promise<ModelView> {
+    return this.#api.json("GET", `/v1/models/${segment(name)}`);
+  }
+
   async versions(name: string): Promise<VersionRecord[]> {
     const { versions } = await this.#api.json<{ versions: VersionRecord[] }>(
       "GET",
@@ -155,8 +161,13 @@ export class WhittleClient {
     return this.#api.json("GET", `/v1/models/${segment(reference)}/manifest`);
   }
 
-  setAlias(name: string, alias: string, version: number): Promise<AliasRecord> {
-    return this.#api.json("PUT", `/v1/models/${segment(name)}/aliases/${segment(alias)}`, { body: { version } });
+  /**
+   * Sets an alias, or moves it.
+   * @param options.generation the alias's generation that you saw (0: none); `conflict` when it has moved since.
+   */
+  setAlias(name: string, alias: string, version: number, options: { generation?: number } = {}): Promise<AliasRecord> {
+    const body = { version, ...options };
+    return this.#api.json("PUT", `/v1/models/${segment(name)}/aliases/${segment(alias)}`, { body });
   }
 
   /**
@@ -171,6 +182,12 @@ export class WhittleClient {
   /** The model card, in Markdown, of a name, name@version or name@alias. */
   async report(reference: string): Promise<string> {
     const response = await this.#api.request("GET", `/v1/models/${segment(reference)}/report`);
+    return response.text();
+  }
+
+  /** What a version takes of the size, time and accuracy of the model that it was made from, as SVG; `not_found` where there is none. */
+  async chart(reference: string): Promise<string> {
+    const response = await this.#api.request("GET", `/v1/models/${segment(reference)}/report.svg`);
     return response.text();
   }
 
@@ -193,6 +210,11 @@ export class WhittleClient {
   /** Asks a worker to take no more jobs and to give back those it runs. Needs a key of scope admin. */
   drainWorker(id: string): Promise<WorkerView> {
     return this.#api.json("POST", `/v1/workers/${segment(id)}/drain`);
+  }
+
+  async kinds(): Promise<KindView[]> {
+    const { kinds } = await this.#api.json<{ kinds: KindView[] }>("GET", "/v1/kinds");
+    return kinds;
   }
 
   async datasets(): Promise<DatasetView[]> {

@@ -1,4 +1,4 @@
-import type { AliasRecord, Datatype, JobOptions, JobView, TensorSpec } from "@whittle/contracts";
+import type { AliasRecord, Datatype, JobOptions, JobView, Preprocessing, TensorSpec } from "@whittle/contracts";
 import type { Catalog } from "@whittle/jobs/catalog";
 import type { z } from "zod";
 
@@ -33,13 +33,30 @@ export interface ModelView {
   aliases: Record<string, AliasRecord>;
 }
 
+export interface KindView {
+  kind: string;
+  title: string;
+  description: string;
+  /** Whether a finished job publishes an artifact. */
+  publishes: boolean;
+  /** The parameters that name a model, with what that model is to the one that comes out. */
+  models: Record<string, "base" | "teacher">;
+  /** JSON Schema of the parameters. */
+  params: Record<string, unknown>;
+  example: unknown;
+}
+
 export interface DatasetView {
   name: string;
   title: string;
   description: string;
   licence: string;
   inputShape: number[];
+  /** What each token id of a sequence stands for. */
+  vocabulary?: string[];
   labels: string[];
+  /** What turns the raw values into what models see. */
+  preprocessing: Preprocessing;
   samples: { train: number; test: number };
   /** Ids of the workers that can read it. */
   workers: string[];

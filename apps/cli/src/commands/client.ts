@@ -3,10 +3,10 @@ import { AppError } from "@whittle/contracts";
 import { WhittleClient } from "@whittle/sdk";
 import { readConfig } from "../env.ts";
 
-/** A client of the Whittle that the environment names: WHITTLE_URL, WHITTLE_SERVE_URL, WHITTLE_KEY. */
+/** A client of the Whittle that the environment names: WHITTLE_URL, WHITTLE_SERVE_URL, WHITTLE_KEY, WHITTLE_SERVE_KEY. */
 export function createClient(): WhittleClient {
-  const { apiUrl, serveUrl, key } = readConfig();
-  return new WhittleClient({ url: apiUrl, serveUrl, ...(key !== undefined && { key }) });
+  const { apiUrl, serveUrl, key, serveKey } = readConfig();
+  return new WhittleClient({ url: apiUrl, serveUrl, key, serveKey });
 }
 
 /**

@@ -1,21 +1,30 @@
-import type { JobView } from "@whittle/contracts";
-import type { Command } from "commander";
+import { AppError, jobState, type JobState, type JobView, type PipelineView } from "@whittle/contracts";
+import { catalog } from "@whittle/jobs/catalog";
+import { Option, type Command } from "commander";
+import { printJson } from "../terminal/json.ts";
 import { table } from "../terminal/table.ts";
 import { summary } from "../terminal/watch.ts";
 import { createClient } from "./client.ts";
+import { count, numberOf } from "./options.ts";
 import { follow } from "./submit.ts";
 
-/** `jobs`, `watch`, `logs`, `cancel`, `retry`, `workers`, `workers drain`, `families`, `datasets`: what becomes of jobs, and of what. */
+/** What becomes of jobs: `jobs`, `show`, `watch`, `logs`, `metrics`, `cancel`, `retry`, `workers`, `workers drain`. */
 export function addInspect(program: Command): void {
   program
     .command("jobs")
     .description("list jobs, newest first")
-    .option("--kind <kind>", "only this kind")
-    .option("--state <state>", "only jobs that are waiting, blocked, running, completed, failed or cancelled")
-    .option("--limit <n>", "how many", "20")
+    .addOption(new Option("--kind <kind>", "only this kind").choices(Object.keys(catalog)))
+    .addOption(new Option("--state <state>", "only jobs in this state").choices(jobState.options))
+    .option("--limit <n>", "how many", numberOf(count), 20)
     .action(jobs);
-  program.command("watch").description("follow a job to its end").argument("<id>").action(watch);
+  program
+    .command("show")
+    .description("print all that is known of a job or a pipeline (JSON)")
+    .argument("<id>")
+    .action(show);
+  program.command("watch").description("follow a job or a pipeline to its end").argument("<id>").action(watch);
   program.command("logs").description("print a job's log").argument("<id>").action(logs);
+  program.command("metrics").description("print what a job measured over time").argument("<id>").action(metrics);
   program.command("cancel").description("stop a job").argument("<id>").action(cancel);
   program.command("retry").description("run a failed or cancelled job again").argument("<id>").action(retry);
   program
@@ -26,13 +35,21 @@ export function addInspect(program: Command): void {
     .description("let workers take no more jobs and give back those they run; they stay until they are stopped")
     .argument("[id]", "one worker; all of them without it")
     .action(drain);
-  program.command("families").description("list the model families and their parameters").action(families);
-  program.command("datasets").description("list the data sets and which workers have them").action(datasets);
 }
 
-async function jobs(flags: { kind?: string; state?: string; limit: string }): Promise<void> {
-  const page = await createClient().jobs({ ...flags, limit: Number(flags.limit) });
-  const rows = page.jobs.map((job) => [job.id, job.kind, job.createdAt, describe(job)]);
+/** As many as the API gives in one answer. */
+const pageSize = 200;
+
+async function jobs({ limit, ...filter }: { kind?: string; state?: JobState; limit: number }): Promise<void> {
+  const client = createClient();
+  const found: JobView[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await client.jobs({ ...filter, limit: Math.min(limit - found.length, pageSize), cursor });
+    found.push(...page.jobs);
+    ({ cursor } = page);
+  } while (cursor !== undefined && found.length < limit);
+  const rows = found.map((job) => [job.id, job.kind, job.createdAt, describe(job)]);
   console.log(rows.length === 0 ? "no jobs" : table([["ID", "KIND", "CREATED", "STATE"], ...rows]));
 }
 
@@ -41,14 +58,49 @@ function describe(job: JobView): string {
   return `running, ${Math.round(job.progress.fraction * 100)}% ${job.progress.stage}`;
 }
 
+/** A job, or else the pipeline that has the id. */
+async function find(id: string): Promise<JobView | PipelineView> {
+  const client = createClient();
+  const found = (await unlessMissing(client.job(id))) ?? (await unlessMissing(client.pipeline(id)));
+  if (found) return found;
+  throw new AppError("not_found", `there is no job or pipeline ${id}`);
+}
+
+async function unlessMissing<T>(asking: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asking;
+  } catch (error) {
+    if (error instanceof AppError && error.code === "not_found") return undefined;
+    throw error;
+  }
+}
+
+async function show(id: string): Promise<void> {
+  printJson(await find(id));
+}
+
 async function watch(id: string): Promise<void> {
-  const job = await createClient().job(id);
-  await follow([{ id, name: job.kind }]);
+  const found = await find(id);
+  await follow(
+    "steps" in found ? found.steps.map(({ id: each, step }) => ({ id: each, name: step })) : [{ id, name: found.kind }],
+  );
 }
 
 async function logs(id: string): Promise<void> {
   for (const { at, level, message } of await createClient().logs(id))
     console.log(`${at} ${level.padEnd(5)} ${message}`);
+}
+
+async function metrics(id: string): Promise<void> {
+  const rows = (await createClient().metrics(id)).map(({ at, series, step, values }) => [
+    at,
+    series,
+    String(step),
+    Object.entries(values)
+      .map(([name, value]) => `${name} ${Number(value.toPrecision(6))}`)
+      .join(", "),
+  ]);
+  console.log(rows.length === 0 ? "no metrics" : table([["AT", "SERIES", "STEP", "VALUES"], ...rows], [2]));
 }
 
 async function cancel(id: string): Promise<void> {
@@ -74,24 +126,4 @@ async function workers(): Promise<void> {
     draining ? "leaving" : running.map((job) => `${job.kind} ${job.id}`).join(", ") || "idle",
   ]);
   console.log(rows.length === 0 ? "no workers" : table([["WORKER", "BACKEND", "KINDS", "RUNS"], ...rows]));
-}
-
-async function families(): Promise<void> {
-  const rows = (await createClient().families()).map(({ name, title, params }) => [
-    name,
-    title,
-    Object.keys(Object(params["properties"])).join(", "),
-  ]);
-  console.log(table([["FAMILY", "", "PARAMETERS"], ...rows]));
-}
-
-async function datasets(): Promise<void> {
-  const rows = (await createClient().datasets()).map(({ name, title, inputShape, labels, workers: having }) => [
-    name,
-    title,
-    inputShape.join("x"),
-    String(labels.length),
-    having.length === 0 ? "none" : String(having.length),
-  ]);
-  console.log(table([["DATA SET", "", "SHAPE", "CLASSES", "WORKERS"], ...rows]));
 }

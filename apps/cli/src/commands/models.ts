@@ -1,28 +1,62 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { AppError, datatype, parse, parseModelReference } from "@whittle/contracts";
-import type { InferInput, ServedModel } from "@whittle/sdk";
+import { AppError, parseModelReference } from "@whittle/contracts";
+import type { LineageNode } from "@whittle/sdk";
 import type { Command } from "commander";
-import { z } from "zod";
+import { printJson } from "../terminal/json.ts";
 import { table } from "../terminal/table.ts";
 import { createClient, readJson } from "./client.ts";
+import { count, numberOf } from "./options.ts";
+import { inputsOf } from "./tensor.ts";
 
 const reference = "name, name@version or name@alias";
 
-/** `models`, `models delete`, `report`, `download` and `predict`: what jobs have made, and what it answers. */
+/** `models` with its subcommands, `report`, `download` and `predict`: what jobs have made, and what it answers. */
 export function addModels(program: Command): void {
-  const list = program.command("models").description("list the published models").action(models);
+  addNames(
+    program.command("models").description("list the published models; versions, lineage, … of one").action(models),
+  );
+  addArtifacts(program);
+}
+
+function addNames(list: Command): void {
+  list
+    .command("versions")
+    .description("list a model's versions, oldest first")
+    .argument("<name>", "the model's name")
+    .action(listVersions);
+  list
+    .command("lineage")
+    .description("show what a model was made from")
+    .argument("<model>", `${reference}, or sha256:<digest>`)
+    .action(async (model: string) => console.log(tree(await createClient().lineage(model)).join("\n")));
+  list
+    .command("manifest")
+    .description("print a model's manifest: what it is, what it was made from, its files (JSON)")
+    .argument("<model>", `${reference}, or sha256:<digest>`)
+    .action(async (model: string) => printJson(await createClient().manifest(model)));
+  list
+    .command("alias")
+    .description("set an alias, or move it to another version; the serving app follows")
+    .argument("<name>", "the model's name")
+    .argument("<alias>", "such as prod")
+    .argument("<version>", "number of the version", numberOf(count))
+    .action(moveAlias);
   list
     .command("delete")
     .description("delete a version of a model; its number is not given again")
     .argument("<version>", "name@version")
     .option("--force", "also where an alias points to it, or a job that has not ended takes it")
     .action(deleteVersion);
+}
+
+function addArtifacts(program: Command): void {
   program
     .command("report")
     .description("print a model's card: what was measured, beside what it was made from, and what it is not for")
     .argument("<model>", reference)
-    .action(async (model: string) => console.log(await createClient().report(model)));
+    .option("--chart <file.svg>", "also write what it takes of the size and time of what it was made from, as a chart")
+    .action(report);
   program
     .command("download")
     .description("write a model's files and its card into a folder")
@@ -35,7 +69,7 @@ export function addModels(program: Command): void {
     .argument("<model>", reference)
     .requiredOption(
       "--input <json>",
-      "an array for the model's one input (a batch), the protocol's {inputs}, or @file.json",
+      "a nested array for the model's one input ([[…], …]: a batch), the protocol's {inputs}, or @file.json",
     )
     .action(predict);
 }
@@ -51,6 +85,34 @@ async function models(): Promise<void> {
   console.log(rows.length === 0 ? "no models" : table([["MODEL", "NEWEST", "ALIASES"], ...rows]));
 }
 
+async function listVersions(name: string): Promise<void> {
+  const client = createClient();
+  const [records, { aliases }] = await Promise.all([client.versions(name), client.model(name)]);
+  const rows = records.map(({ version, createdAt, jobId, digest, measurements: { recommendation } }) => [
+    String(version),
+    Object.keys(aliases)
+      .filter((each) => aliases[each]?.version === version)
+      .join(", "),
+    createdAt,
+    jobId,
+    recommendation === undefined ? "" : recommendation.recommended ? "yes" : "no",
+    digest,
+  ]);
+  const head = ["VERSION", "ALIASES", "CREATED", "JOB", "RECOMMENDED", "DIGEST"];
+  console.log(rows.length === 0 ? "no versions" : table([head, ...rows]));
+}
+
+async function moveAlias(name: string, which: string, version: number): Promise<void> {
+  const record = await createClient().setAlias(name, which, version);
+  console.log(`${name}@${which} is ${name}@${record.version}`);
+}
+
+/** A line for a model, and below it those that it was made from: `teacher fashion-teacher@1  sha256:…`. */
+function tree({ digest, names, role, parents }: LineageNode, depth = 0): string[] {
+  const own = `${"  ".repeat(depth)}${role === undefined ? "" : `${role} `}${[...names, digest].join("  ")}`;
+  return [own, ...parents.flatMap((parent) => tree(parent, depth + 1))];
+}
+
 async function deleteVersion(version: string, { force }: { force?: boolean }): Promise<void> {
   const parsed = parseModelReference(version);
   if (parsed?.kind !== "version")
@@ -62,6 +124,13 @@ async function deleteVersion(version: string, { force }: { force?: boolean }): P
   console.log(`deleted ${version}; whittle store gc --delete removes its files once it was deleted for a day`);
 }
 
+async function report(model: string, { chart }: { chart?: string }): Promise<void> {
+  const client = createClient();
+  console.log(await client.report(model));
+  if (chart === undefined) return;
+  await writeFile(chart, await client.chart(model));
+}
+
 async function download(model: string, { to }: { to: string }): Promise<void> {
   const client = createClient();
   const [{ files }, card] = await Promise.all([client.manifest(model), client.report(model)]);
@@ -71,43 +140,8 @@ async function download(model: string, { to }: { to: string }): Promise<void> {
   console.log([...files.map(({ path }) => path), "README.md"].map((path) => join(to, path)).join("\n"));
 }
 
-const nested: z.ZodType<Nested> = z.lazy(() => z.union([z.number(), z.array(nested)]));
-type Nested = number | Nested[];
-
-const input = z.union([
-  z.array(nested).min(1),
-  z.object({
-    inputs: z.array(z.object({ name: z.string(), datatype, shape: z.array(z.int()), data: z.array(nested) })).min(1),
-  }),
-]);
-
 async function predict(model: string, flags: { input: string }): Promise<void> {
   const client = createClient();
-  const value = parse(input, await readJson(flags.input, "--input"), "--input");
-  const inputs = Array.isArray(value)
-    ? [tensorOf(await client.servedModel(model), value)]
-    : value.inputs.map((tensor) => ({ ...tensor, data: flat(tensor.data) }));
-  console.log(JSON.stringify(await client.predict(model, inputs), undefined, 2));
-}
-
-/** A bare array as the one input of a model. */
-function tensorOf({ name, inputs }: ServedModel, value: Nested[]): InferInput {
-  const [first, ...more] = inputs;
-  if (!first || more.length > 0) {
-    const names = inputs.map((spec) => spec.name).join(", ");
-    throw new AppError(
-      "invalid_request",
-      `${name} has the inputs ${names}: give {"inputs": [{name, datatype, shape, data}]}`,
-    );
-  }
-  return { name: first.name, datatype: first.datatype, shape: shapeOf(value), data: flat(value) };
-}
-
-/** `[[1, 2, 3]]` is a batch of one sample of three: [1, 3]. */
-function shapeOf(value: Nested): number[] {
-  return Array.isArray(value) ? [value.length, ...(value[0] === undefined ? [] : shapeOf(value[0]))] : [];
-}
-
-function flat(value: Nested): number[] {
-  return Array.isArray(value) ? value.flatMap(flat) : [value];
+  const value = await readJson(flags.input, "--input");
+  printJson(await client.predict(model, inputsOf(await client.servedModel(model), value, "--input")));
 }

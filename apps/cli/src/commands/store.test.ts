@@ -1,14 +1,12 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, rm, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { AppError } from "@whittle/contracts";
 import { openStore } from "@whittle/store";
 import { exampleDraft } from "@whittle/store/testing";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { runWhittle, type Ended } from "../testing/whittle.ts";
 
-const main = fileURLToPath(new URL("../main.ts", import.meta.url));
 let folder: string;
 let digest: string;
 
@@ -29,17 +27,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-function whittle(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const env = { ...process.env, WHITTLE_STORE: `file://${folder}` };
-  return new Promise((resolve) => {
-    execFile(process.execPath, ["--import", "tsx", main, "store", ...args], { env }, (error, out, err) =>
-      resolve({ code: typeof error?.code === "number" ? error.code : 0, out, err }),
-    );
-  });
+function whittle(...args: string[]): Promise<Ended> {
+  return runWhittle(["store", ...args], { WHITTLE_STORE: `file://${folder}` });
 }
 
 it("counts, collects only when told, and ends with 1 when something is damaged", { timeout: 120_000 }, async () => {
-  expect((await whittle("usage")).out).toMatch(/1 artifacts +4 +1 MB +\d+ B\nunused +3 /);
+  expect((await whittle("usage")).out).toMatch(/1 artifacts +4 +1\.00 MB +\d+ B\nunused +3 /);
 
   const dry = await whittle("gc", "--grace", "0");
   expect(dry.out).toMatch(/blobs +3 [^]*nothing was removed/);

@@ -1,9 +1,12 @@
-import { AppError } from "@whittle/contracts";
+import { AppError, formatBytes } from "@whittle/contracts";
 import { openStore, type ArtifactStore } from "@whittle/store";
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
+import { z } from "zod";
 import { readConfig } from "../env.ts";
-import { bytes } from "../terminal/bytes.ts";
 import { table } from "../terminal/table.ts";
+import { numberOf } from "./options.ts";
+
+const hours = numberOf(z.number().min(0));
 
 /** `store`: looks after the artifact store, where it lies (WHITTLE_STORE). */
 export function addStore(program: Command): void {
@@ -29,10 +32,10 @@ async function usage(): Promise<void> {
   const { artifacts, used, unused, steps, scratch } = await (await open()).usage();
   const rows = [
     ["", "COUNT", "RAW", "STORED"],
-    [`${artifacts} artifacts`, String(used.blobs), bytes(used.raw), bytes(used.stored)],
-    ["unused", String(unused.blobs), "", bytes(unused.stored)],
-    ["steps", String(steps.records), "", bytes(steps.stored)],
-    ["scratch", "", "", bytes(scratch.stored)],
+    [`${artifacts} artifacts`, String(used.blobs), formatBytes(used.raw), formatBytes(used.stored)],
+    ["unused", String(unused.blobs), "", formatBytes(unused.stored)],
+    ["steps", String(steps.records), "", formatBytes(steps.stored)],
+    ["scratch", "", "", formatBytes(scratch.stored)],
   ];
   console.log(table(rows, [1, 2, 3]));
 }
@@ -51,17 +54,11 @@ async function collect(flags: { delete?: boolean; grace: number; scratch: number
   const { blobs, steps, scratch, leftovers } = await (await open()).collect(options);
   const rows = [
     ["", "COUNT", "STORED"],
-    ["blobs", String(blobs.count), bytes(blobs.bytes)],
-    ["steps", String(steps.count), bytes(steps.bytes)],
-    ["scratch", String(scratch.count), bytes(scratch.bytes)],
-    ["leftovers", String(leftovers.count), bytes(leftovers.bytes)],
+    ["blobs", String(blobs.count), formatBytes(blobs.bytes)],
+    ["steps", String(steps.count), formatBytes(steps.bytes)],
+    ["scratch", String(scratch.count), formatBytes(scratch.bytes)],
+    ["leftovers", String(leftovers.count), formatBytes(leftovers.bytes)],
   ];
   console.log(table(rows, [1, 2]));
   console.log(flags.delete ? "removed" : "nothing was removed: repeat with --delete");
-}
-
-function hours(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !(value >= 0)) throw new InvalidArgumentError("It must be a number of hours, 0 or more.");
-  return value;
 }

@@ -1,19 +1,31 @@
-import { AppError, parse, pipelineRequest, type JobOptions } from "@whittle/contracts";
+import { AppError, jobOptions, parse, pipelineRequest } from "@whittle/contracts";
 import { catalog } from "@whittle/jobs/catalog";
+import type { SubmitOptions } from "@whittle/sdk";
 import type { Command } from "commander";
 import { createProgress } from "../terminal/progress.ts";
 import { watchJobs, type Watched } from "../terminal/watch.ts";
 import { createClient, readJson } from "./client.ts";
+import { numberOf } from "./options.ts";
 
-interface SubmitFlags {
-  params: string;
-  name?: string;
-  alias?: string;
+interface CommonFlags {
   fresh?: boolean;
+  idempotencyKey?: string;
   watch?: boolean;
 }
 
+interface SubmitFlags extends CommonFlags {
+  params: string;
+  name?: string;
+  alias?: string;
+  priority?: number;
+  attempts?: number;
+  timeout?: number;
+  webhook?: string;
+}
+
+const { priority, attempts, timeoutSeconds } = jobOptions.shape;
 const fresh = ["--fresh", "run even where the same was made before"] as const;
+const idempotency = ["--idempotency-key <key>", "sent again with the same key, it is the same job for a day"] as const;
 
 /** `submit` and `pipeline`: enqueue jobs. */
 export function addSubmit(program: Command): void {
@@ -24,14 +36,20 @@ export function addSubmit(program: Command): void {
     .requiredOption("--params <json>", "the job's parameters: JSON, or @file.json")
     .option("--name <name>", "model name to publish under")
     .option("--alias <alias>", "alias to move to the new version (with --name)")
+    .option("--priority <n>", "1 to 1000, lower runs first (100)", numberOf(priority))
+    .option("--attempts <n>", "how often it is run when it fails for a passing reason, 1 to 20 (3)", numberOf(attempts))
+    .option("--timeout <seconds>", "limit of one attempt (86400: a day)", numberOf(timeoutSeconds))
+    .option("--webhook <url>", "told of its start, progress and end; the API must allow the host")
     .option(...fresh)
+    .option(...idempotency)
     .option("--watch", "follow the job to its end")
     .action(submit);
   program
     .command("pipeline")
     .description("enqueue several jobs of which one takes another's model as $step")
-    .argument("<file>", 'JSON file: {"steps": [{"step", "kind", "params"}]}')
+    .argument("<file>", 'JSON file: {"steps": [{"step", "kind", "params", and what submit takes as options}]}')
     .option(...fresh)
+    .option(...idempotency)
     .option("--watch", "follow the jobs to their ends")
     .action(pipeline);
 }
@@ -54,17 +72,26 @@ async function submit(kind: string, flags: SubmitFlags): Promise<void> {
   if (flags.watch) await follow([{ id: job.id, name: kind }]);
 }
 
-async function pipeline(file: string, { watch, ...flags }: Pick<SubmitFlags, "fresh" | "watch">): Promise<void> {
+async function pipeline(file: string, { fresh: again, idempotencyKey, watch }: CommonFlags): Promise<void> {
   const { steps } = parse(pipelineRequest, await readJson(`@${file}`, "The pipeline"), "The pipeline");
-  const made = await createClient().sendPipeline({ steps: steps.map((step) => ({ ...step, ...flags })) });
+  const body = { steps: steps.map((step) => ({ ...step, ...(again && { fresh: again }) })) };
+  const made = await createClient().sendPipeline(body, { idempotencyKey });
   console.log(`pipeline ${made.id}`);
   for (const step of made.steps) console.log(`${step.id} ${step.step} ${step.state}`);
   if (watch) await follow(made.steps.map(({ id, step }) => ({ id, name: step })));
 }
 
-function optionsOf({ name, alias, fresh: again }: SubmitFlags): Partial<JobOptions> {
-  const output = name !== undefined && { output: { name, ...(alias !== undefined && { alias }) } };
-  return { ...output, ...(again && { fresh: again }) };
+/** What is not given is left to the API. */
+function optionsOf({ name, alias, timeout, webhook, ...flags }: SubmitFlags): SubmitOptions {
+  return {
+    output: name === undefined ? undefined : { name, alias },
+    priority: flags.priority,
+    attempts: flags.attempts,
+    timeoutSeconds: timeout,
+    webhook: webhook === undefined ? undefined : { url: webhook },
+    fresh: flags.fresh,
+    idempotencyKey: flags.idempotencyKey,
+  };
 }
 
 /**

@@ -1,21 +1,16 @@
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import { readConfig } from "../env.ts";
 import { startStack, whenAborted, type Stack } from "../stack/stack.ts";
+import { count, numberOf } from "./options.ts";
 
 /** `up`: run Whittle on this machine. */
 export function addUp(program: Command): void {
   program
     .command("up")
     .description("run Redis (unless REDIS_URL is set), API, workers and serving app until Ctrl-C")
-    .option("--workers <n>", "worker processes", count, 1)
-    .option("--concurrency <n>", "jobs that a worker runs at a time", count, 1)
+    .option("--workers <n>", "worker processes", numberOf(count), 1)
+    .option("--concurrency <n>", "jobs that a worker runs at a time", numberOf(count), 1)
     .action(up);
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("must be a whole number of at least 1");
-  return value;
 }
 
 async function up(flags: { workers: number; concurrency: number }): Promise<void> {

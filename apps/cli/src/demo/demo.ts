@@ -75,13 +75,18 @@ async function mainJob(stack: Stack, { config, say, signal, began }: Run): Promi
   if (!quantized || !backend) throw new AppError("internal", "the pipeline has no last stage");
   const measured = await measureStages(stages, quantized.manifest.config.signature.inputs[0]?.shape.slice(1) ?? []);
   say(`Sending ${servedImages} test images to the serving app...`);
-  const serving = await checkServing(client, stack.serveUrl, {
-    stage: quantized,
-    alias: "prod",
-    dataset: recipe.dataset,
-    images: servedImages,
-    datasetDirs: config.datasetDirs,
-  });
+  const { serveKey = config.key } = config;
+  const serving = await checkServing(
+    client,
+    { url: stack.serveUrl, key: serveKey },
+    {
+      stage: quantized,
+      alias: "prod",
+      dataset: recipe.dataset,
+      images: servedImages,
+      datasetDirs: config.datasetDirs,
+    },
+  );
   const report: DemoReport = {
     dataset: recipe.dataset,
     testSamples: quantized.manifest.metrics.accuracy?.n ?? 0,

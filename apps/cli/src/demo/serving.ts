@@ -13,6 +13,12 @@ interface Samples {
   shape: number[];
 }
 
+/** Where the serving app listens, and what it is sent where it asks for keys. */
+interface ServingApp {
+  url: string;
+  key: string | undefined;
+}
+
 const batch = 20;
 
 /**
@@ -22,7 +28,7 @@ const batch = 20;
  */
 export async function checkServing(
   client: WhittleClient,
-  serveUrl: string,
+  serving: ServingApp,
   served: { stage: Stage; alias: string; dataset: string; images: number; datasetDirs: string[] },
 ): Promise<ServingReport> {
   const { stage, alias, dataset, images, datasetDirs } = served;
@@ -32,7 +38,7 @@ export async function checkServing(
   const answers = {
     "Open Inference Protocol v2": await overInferenceProtocol(client, `${name}@${alias}`, samples),
     "TensorFlow Serving REST": await overTensorFlowServing(
-      `${serveUrl}/v1/models/${name}/labels/${alias}:predict`,
+      { ...serving, url: `${serving.url}/v1/models/${name}/labels/${alias}:predict` },
       samples,
     ),
   };
@@ -48,7 +54,7 @@ export async function checkServing(
   checkShare(correct / images, images, stage.manifest.metrics.accuracy?.value ?? 0);
   return {
     model: `${name}@${alias}`,
-    url: `${serveUrl}/v2/models/${name}`,
+    url: `${serving.url}/v2/models/${name}`,
     images,
     correct,
     protocols: Object.keys(answers),
@@ -95,13 +101,13 @@ async function overInferenceProtocol(client: WhittleClient, model: string, sampl
 
 const predictions = z.object({ predictions: z.array(z.array(z.number())) });
 
-async function overTensorFlowServing(url: string, samples: Samples): Promise<number[]> {
+async function overTensorFlowServing({ url, key }: ServingApp, samples: Samples): Promise<number[]> {
   const answers: number[] = [];
   for (const { data, count } of batches(samples)) {
     const instances = rowsOf([...data], count).map((row) => nest(row, samples.shape));
     const response = await fetch(url, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...(key !== undefined && { authorization: `Bearer ${key}` }) },
       body: JSON.stringify({ instances }),
     });
     if (!response.ok) throw new AppError("internal", `${url} answered ${response.status}: ${await response.text()}`);

@@ -134,11 +134,7 @@ function assemble(
   failure.catch(() => {});
   return {
     ...at,
-    client: new WhittleClient({
-      url: at.apiUrl,
-      serveUrl: at.serveUrl,
-      ...(config.key !== undefined && { key: config.key }),
-    }),
+    client: new WhittleClient({ url: at.apiUrl, serveUrl: at.serveUrl, key: config.key, serveKey: config.serveKey }),
     failure,
     close: () => (closing ??= stopAll()),
     kill: () => launched.forEach((one) => one.kill()),
