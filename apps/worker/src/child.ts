@@ -1,4 +1,7 @@
-/** One job's process: takes an envelope from the worker, runs it, sends back what happens and what came out, and ends. */
+/**
+ * One job's process: takes an envelope from the worker, runs it, sends back what happens and what came out, and ends. Until then it can be
+ * told to load what jobs need.
+ */
 import { AppError, parse, toAppError, type JobResources } from "@whittle/contracts";
 import { runJob } from "@whittle/jobs/runners";
 import { openStore } from "@whittle/store";
@@ -9,20 +12,42 @@ import { toChild, type FromChild, type Task } from "./supervisor/messages.ts";
 const beatMs = 5000;
 const cancelled = new AbortController();
 const asker = createAsker((message) => void send(message));
+let working = false;
+let loaded: Promise<void> | undefined;
+/** What loading has warned of before there was a job to tell it. */
+const warnings: string[] = [];
 
 // Without its worker nobody would take the result, and another worker runs the job again.
 process.once("disconnect", () => process.exit(1));
-process.once("SIGTERM", () => cancelled.abort(new AppError("cancelled", "The job's process was told to stop")));
-setInterval(() => void send({ type: "beat" }), beatMs).unref();
+process.once("SIGTERM", () => {
+  if (!working) process.exit(0);
+  cancelled.abort(new AppError("cancelled", "The job's process was told to stop"));
+});
 
 process.on("message", (raw) => {
   const message = parse(toChild, raw, "The worker's message");
   if (message.type === "cancel") cancelled.abort(new AppError("cancelled", message.reason));
   else if (message.type === "answer") asker.answered(message);
+  else if (message.type === "prepare") void prepare();
   else void work(message);
 });
 
+/** A failure comes again when the job needs what could not be loaded, and is told then. */
+async function prepare(): Promise<void> {
+  loaded ??= load().catch(() => {});
+  await loaded;
+  await send({ type: "ready" });
+}
+
+async function load(): Promise<void> {
+  const [{ initEngine }] = await Promise.all([import("@whittle/engine"), import("@whittle/zoo")]);
+  await initEngine({ warn: (message) => (working ? warn(message) : warnings.push(message)) });
+}
+
 async function work(task: Task): Promise<void> {
+  working = true;
+  setInterval(() => void send({ type: "beat" }), beatMs).unref();
+  for (const message of warnings) warn(message);
   let answer: FromChild;
   try {
     answer = { type: "result", result: await run(task), resources: used() };
@@ -41,7 +66,7 @@ async function run({ envelope, epoch, checkpoints: names, store: url, datasetDir
     epoch,
     point: (name) => asker.ask({ what: "keep", name }),
     signal: cancelled.signal,
-    warn: (message) => void send({ type: "event", event: { type: "log", level: "warn", message } }),
+    warn,
   });
   await checkpoints.restore(names, workDir);
   return runJob(envelope, {
@@ -59,6 +84,10 @@ async function run({ envelope, epoch, checkpoints: names, store: url, datasetDir
 function used(): JobResources {
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
   return { cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, peakRssBytes: maxRSS * 1024 };
+}
+
+function warn(message: string): void {
+  void send({ type: "event", event: { type: "log", level: "warn", message } });
 }
 
 /** Resolves when the message has been handed to the system. */

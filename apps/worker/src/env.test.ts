@@ -29,6 +29,11 @@ describe("the worker's configuration", () => {
     expect(() => readConfig([], { WHITTLE_LEASE_SECONDS: "0" })).toThrow(/WHITTLE_LEASE_SECONDS/);
   });
 
+  it("keeps a process ready for the next job, unless it is told not to", () => {
+    expect(readConfig([], {}).spare).toBe(true);
+    expect(readConfig([], { WHITTLE_SPARE: "0" }).spare).toBe(false);
+  });
+
   it("keeps ended jobs as long as it is told", () => {
     const { retention } = readConfig([], { WHITTLE_KEEP_FAILED: "7d:20" });
     expect(retention.failed).toEqual({ ageMs: 7 * 86_400_000, count: 20 });

@@ -34,6 +34,7 @@ const schema = z
       .pipe(z.array(kind).min(1)),
     WHITTLE_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(1),
     WHITTLE_THREADS: z.coerce.number().int().min(1).optional(),
+    WHITTLE_SPARE: z.stringbool().default(true),
     WHITTLE_REQUIRE_GPU: z.stringbool().default(false),
     WHITTLE_GRACE_SECONDS: z.coerce.number().min(0).default(5),
     WHITTLE_DRAIN_SECONDS: z.coerce.number().min(0).default(30),
@@ -59,6 +60,8 @@ const schema = z
     concurrency: env.WHITTLE_CONCURRENCY,
     /** TensorFlow's threads in each child: this machine's cores shared out among the jobs that run at a time. */
     threads: env.WHITTLE_THREADS ?? Math.max(1, Math.floor(availableParallelism() / env.WHITTLE_CONCURRENCY)),
+    /** Whether a process that has loaded TensorFlow is kept ready for the next job. */
+    spare: env.WHITTLE_SPARE,
     requireGpu: env.WHITTLE_REQUIRE_GPU,
     graceMs: env.WHITTLE_GRACE_SECONDS * 1000,
     drainMs: env.WHITTLE_DRAIN_SECONDS * 1000,

@@ -6,11 +6,13 @@ import { openStore } from "@whittle/store";
 import pino, { type Logger } from "pino";
 import type { WorkerConfig } from "./env.ts";
 import { clearCheckpoints } from "./checkpoints.ts";
+import { childEntry } from "./entries.ts";
 import { openFolder, workerId } from "./folders.ts";
 import { findPublished } from "./published.ts";
 import { createExecute } from "./supervisor/execute.ts";
 import { findGpus } from "./supervisor/gpus.ts";
 import { probe } from "./supervisor/probe.ts";
+import { createSpare } from "./supervisor/spare.ts";
 
 export interface Worker {
   /** Resolves when no job runs any more and the worker has left the queue: see {@link WorkerConfig} `drainMs`. */
@@ -31,6 +33,8 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
     const found = `${backend.backend} ${backend.version} without a GPU`;
     throw new AppError("unsupported", `WHITTLE_REQUIRE_GPU is set, and this machine has ${found}`);
   }
+  // A process binds itself to a GPU when it loads TensorFlow, and which one is known only when the job comes.
+  const spare = config.spare && !backend.gpu ? createSpare({ entry: childEntry, env, log }) : undefined;
   const gpus = backend.gpu ? findGpus(env["CUDA_VISIBLE_DEVICES"]) : [];
   const id = workerId(hostname(), process.pid, Date.now());
   const workDir = await openFolder(config.workDir, hostname(), id);
@@ -46,9 +50,11 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
     clear: (job, epoch) => clearCheckpoints(store.scratch(job), epoch),
     published: (job) => findPublished(store, job),
     worker: { id, host: hostname(), pid: process.pid, backend, datasets },
-    execute: createExecute({ ...config, workDir, env, gpus, log }),
+    execute: createExecute({ ...config, workDir, env, gpus, log, spare }),
+    onDrain: () => spare?.close(),
     onError: warnOnce(log),
   });
+  spare?.prepare();
   await consumer.start();
   log.info({ id, kinds: config.kinds, concurrency: config.concurrency, backend, datasets }, "takes jobs");
   return {

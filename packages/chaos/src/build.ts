@@ -4,7 +4,7 @@ import { build, type Plugin } from "esbuild";
 
 export const root = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** The job kinds, and with them TensorFlow, give way to the chaos kind; all else is what it is. */
+/** The job kinds give way to the chaos kind; all else is what it is. */
 const replaced: Record<string, string> = {
   [join(root, "packages/jobs/src/generated/catalog.ts")]: join(import.meta.dirname, "job/catalog.ts"),
   [join(root, "packages/jobs/src/generated/runners.ts")]: join(import.meta.dirname, "job/runners.ts"),
@@ -19,6 +19,10 @@ const chaosKind: Plugin = {
       const instead = replaced[join(resolveDir, path)];
       return instead === undefined ? undefined : { path: instead };
     });
+    // A chaos job computes no tensors; without this its processes would load TensorFlow before they get it.
+    plugins.onLoad({ filter: /\/engine\/src\/runtime\/init\.ts$/ }, () => ({
+      contents: "export const initEngine = async () => {};",
+    }));
     // Packages of others stay where they are, as some look for files beside them; but for those that children load.
     plugins.onResolve({ filter: /^[@a-z]/ }, ({ path }) => (bundled.test(path) ? undefined : { path, external: true }));
   },

@@ -87,13 +87,15 @@ describe("a worker that drains", () => {
 });
 
 describe("a worker that is asked to drain", () => {
-  it("gives its jobs back, takes no more, and stays", async () => {
+  it("gives its jobs back, takes no more, which is told, and stays", async () => {
     const id = await rig.submit();
-    await rig.work(untilStopped);
+    const onDrain = vi.fn<() => void>();
+    await rig.work(untilStopped, { onDrain });
     await rig.reaches(id, "running");
     const [worker] = await rig.queue.workers();
     expect(await rig.queue.drainWorker(worker?.id ?? "")).toMatchObject({ draining: true });
     expect(await rig.reaches(id, "waiting")).toMatchObject({ drains: 1, attemptsMade: 0 });
+    expect(onDrain).toHaveBeenCalledOnce();
     await vi.waitFor(async () => expect(await rig.queue.workers()).toMatchObject([{ draining: true, jobs: [] }]));
     await expect(rig.queue.drainWorker("nobody")).rejects.toMatchObject({ code: "not_found" });
     await rig.work(succeed);

@@ -4,8 +4,10 @@ import { AppError, type JobEnvelope, type JobResult } from "@whittle/contracts";
 import type { Execute, JobHandle } from "@whittle/queue";
 import type { Logger } from "pino";
 import { childEntry, type Entry } from "../entries.ts";
+import { forkGroup } from "./fork.ts";
 import { createGpus, gpuEnv } from "./gpus.ts";
 import { runInChild } from "./run-in-child.ts";
+import type { Spare } from "./spare.ts";
 import type { Limits } from "./watch.ts";
 
 export interface ExecuteOptions {
@@ -25,6 +27,8 @@ export interface ExecuteOptions {
   gpus?: string[];
   log: Logger;
   entry?: Entry;
+  /** Where there are no GPUs, of which a process has to know its own from its start. */
+  spare?: Spare | undefined;
 }
 
 /** How the worker runs a job: in a process and a folder of its own; what the next run needs is in the job's scratch space. */
@@ -47,23 +51,30 @@ export function createExecute(options: ExecuteOptions): Execute {
       throw error;
     } finally {
       gpus.release(gpu);
+      options.spare?.prepare();
       await rm(workDir, { recursive: true, force: true });
     }
   };
 }
 
 function run(envelope: JobEnvelope, handle: JobHandle, options: ExecuteOptions): Promise<JobResult> {
-  const { store, datasetDirs, workDir, env, limits, graceMs, drainMs, log, entry = childEntry } = options;
+  const { store, datasetDirs, workDir, env, limits, graceMs, drainMs, log, entry = childEntry, spare } = options;
   const { epoch, checkpoints } = handle;
+  let progressed = false;
   return runInChild({
     task: { envelope, epoch, checkpoints, store, datasetDirs, workDir },
-    entry,
-    env,
+    open: async () => (await spare?.take()) ?? forkGroup(entry, env),
     limits,
     signal: stopSignal(handle.signal, drainMs),
     // Who has lost the claim must be gone before another worker takes the job.
     graceMs: () => (handle.signal.reason === "lease" ? 0 : graceMs),
-    onEvent: (event) => handle.emit(event),
+    onEvent: (event) => {
+      handle.emit(event);
+      if (event.type !== "progress" || progressed) return;
+      progressed = true;
+      // Now, and not before: the job has loaded what it needs itself.
+      spare?.prepare();
+    },
     onUsage: (resources) => handle.uses(resources),
     onQuestion: async (question) => {
       if (question.what === "keep") return handle.keep(question.name);

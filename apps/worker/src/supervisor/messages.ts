@@ -33,10 +33,13 @@ export const toChild = z.discriminatedUnion("type", [
     error: serializedError.optional(),
   }),
   z.object({ type: z.literal("cancel"), reason: z.string() }),
+  /** To a process that has no job yet: to load what jobs need, and to say so; asked again, it says so at once. */
+  z.object({ type: z.literal("prepare") }),
 ]);
 
 /** What a job's process tells the worker; after `result` or `error` it ends. `beat` says that its event loop runs. */
 export const fromChild = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("ready") }),
   z.object({ type: z.literal("beat") }),
   z.object({ type: z.literal("event"), event: z.custom<NewJobEvent>(isNewJobEvent) }),
   z.object({ type: z.literal("ask"), id: z.int(), question }),

@@ -1,10 +1,11 @@
-import { execFile, fork } from "node:child_process";
+import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { AppError, type JobEnvelope, type JobResources, type JobResult, type NewJobEvent } from "@whittle/contracts";
 import { describe, expect, it } from "vitest";
+import { forkGroup } from "./fork.ts";
 import { runInChild, type ChildJob } from "./run-in-child.ts";
+import { isAlive } from "./testing/is-alive.ts";
 
 const entry = { path: fileURLToPath(new URL("./testing/child.mjs", import.meta.url)), execArgv: [] };
 
@@ -20,8 +21,6 @@ function envelope(params: Record<string, unknown>, timeoutSeconds = 60): JobEnve
     submittedBy: "test",
   };
 }
-
-const run = promisify(execFile);
 
 interface Run {
   outcome: Promise<JobResult>;
@@ -54,8 +53,7 @@ function start(behaviour: string, { params, timeoutSeconds, ...options }: Option
     },
     limits: { silentMs: 60_000, stallMs: 60_000 },
     onQuestion: async () => [],
-    entry,
-    env: process.env,
+    open: async () => forkGroup(entry, process.env),
     graceMs: () => 200,
     signal: controller.signal,
     onStart: (id) => (pid = id),
@@ -72,12 +70,6 @@ function start(behaviour: string, { params, timeoutSeconds, ...options }: Option
       return pid;
     },
   };
-}
-
-/** Whether a process runs; one that has ended and was not yet collected by its parent doesn't. */
-async function isAlive(pid: number): Promise<boolean> {
-  const { stdout } = await run("ps", ["-o", "stat=", "-p", String(pid)]).catch(() => ({ stdout: "" }));
-  return stdout.trim() !== "" && !stdout.startsWith("Z");
 }
 
 describe("runInChild", () => {
@@ -190,9 +182,21 @@ describe("runInChild", () => {
     expect(job.pid).toBe(0);
   });
 
+  it("ends a job that was aborted while its process was fetched", async () => {
+    const stop = new AbortController();
+    const open = async () => {
+      stop.abort(new AppError("cancelled", "not wanted any more"));
+      return forkGroup(entry, process.env);
+    };
+    const job = start("busy", { open, signal: stop.signal });
+    await expect(job.outcome).rejects.toMatchObject({ code: "cancelled", message: "not wanted any more" });
+    expect(await isAlive(job.pid)).toBe(false);
+  });
+
   it("gives the child its environment", async () => {
     const env = { ...process.env, TF_NUM_INTRAOP_THREADS: "3" };
-    await expect(start("environment", { env }).outcome).resolves.toEqual({ metrics: { threads: "3" } });
+    const open = async () => forkGroup(entry, env);
+    await expect(start("environment", { open }).outcome).resolves.toEqual({ metrics: { threads: "3" } });
   });
 });
 

@@ -1,17 +1,15 @@
 import type { ChildProcess } from "node:child_process";
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
 import { AppError, toAppError, type JobResources, type JobResult, type NewJobEvent } from "@whittle/contracts";
-import type { Entry } from "../entries.ts";
+import { onLine, tell } from "./channel.ts";
 import { explainExit, recognise } from "./crash.ts";
-import { forkGroup, killGroup } from "./fork.ts";
-import { fromChild, type FromChild, type Question, type Task, type ToChild } from "./messages.ts";
+import { killGroup } from "./fork.ts";
+import { fromChild, type FromChild, type Question, type Task } from "./messages.ts";
 import { watchProcess, type Limits } from "./watch.ts";
 
 export interface ChildJob {
   task: Omit<Task, "type">;
-  entry: Entry;
-  env: Record<string, string | undefined>;
+  /** Gives the process that runs the job: nobody else's, and in a group of its own. */
+  open(): Promise<ChildProcess>;
   limits: Limits;
   /** How long an aborted job may take to end by itself, in ms; asked when it is aborted. */
   graceMs(): number;
@@ -43,7 +41,7 @@ export async function runInChild(job: ChildJob): Promise<JobResult> {
   );
   const stop = AbortSignal.any([job.signal, deadline.signal]);
   try {
-    const outcome = await superviseChild(forkGroup(job.entry, job.env), job, stop);
+    const outcome = await superviseChild(await job.open(), job, stop);
     // A result that was published counts, even if the wish to stop came at the same time.
     if (outcome instanceof AppError) throw stop.aborted ? toAppError(stop.reason) : outcome;
     return outcome;
@@ -86,7 +84,8 @@ function superviseChild(child: ChildProcess, job: ChildJob, stop: AbortSignal): 
   });
   tell(child, { type: "run", ...job.task });
   if (child.pid !== undefined) job.onStart?.(child.pid);
-  stop.addEventListener("abort", abort, { once: true });
+  if (stop.aborted) abort();
+  else stop.addEventListener("abort", abort, { once: true });
   return new Promise((resolve) => {
     const end = (failure: () => AppError) => {
       clearTimeout(killer);
@@ -117,13 +116,4 @@ async function answer(
   } catch (error) {
     tell(child, { type: "answer", id, error: toAppError(error).toJSON() });
   }
-}
-
-function onLine(stream: Readable | null, listener: (line: string) => void): void {
-  if (stream) createInterface({ input: stream }).on("line", listener);
-}
-
-/** Sends a message; that the child is gone is seen from its exit. */
-function tell(child: ChildProcess, message: ToChild): void {
-  if (child.connected) child.send(message, () => {});
 }

@@ -46,6 +46,11 @@ const behaviours = {
     setInterval(() => {}, 1000);
   },
   polite: () => setInterval(() => {}, 1000),
+  /** Tells progress, and then runs until it is cancelled. */
+  progress: () => {
+    process.send({ type: "event", event: { type: "progress", fraction: 0, stage: "begun" } });
+    setInterval(() => {}, 1000);
+  },
   slow: ({ ms }) => setTimeout(() => answer({ type: "result", result: { metrics: { done: true } } }), ms),
   folder: (_params, folder) => {
     writeFileSync(join(folder, "file"), "");
@@ -57,6 +62,10 @@ const behaviours = {
 const answers = [];
 
 process.on("message", (message) => {
+  if (message.type === "prepare") {
+    process.send({ type: "ready" });
+    return;
+  }
   if (message.type === "answer") {
     answers[message.id] = message.error ?? message.names;
     if (message.id === 1) answer({ type: "result", result: { metrics: { answers } } });

@@ -1,7 +1,9 @@
 /** A worker that starts a busy job, tells its pid and waits to be killed. */
 import { fileURLToPath } from "node:url";
+import { forkGroup } from "../fork.ts";
 import { runInChild } from "../run-in-child.ts";
 
+const entry = { path: fileURLToPath(new URL("./child.mjs", import.meta.url)), execArgv: [] };
 let pid = 0;
 await runInChild({
   task: {
@@ -21,8 +23,7 @@ await runInChild({
     workDir: "/nowhere",
   },
   limits: { silentMs: 60_000, stallMs: 60_000 },
-  entry: { path: fileURLToPath(new URL("./child.mjs", import.meta.url)), execArgv: [] },
-  env: process.env,
+  open: async () => forkGroup(entry, process.env),
   graceMs: () => 200,
   signal: new AbortController().signal,
   onStart: (id) => (pid = id),

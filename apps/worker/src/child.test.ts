@@ -1,0 +1,26 @@
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { afterEach, expect, it } from "vitest";
+import { childEntry } from "./entries.ts";
+import { forkGroup, killGroup } from "./supervisor/fork.ts";
+
+let child: ReturnType<typeof forkGroup>;
+afterEach(() => killGroup(child));
+
+it.runIf(process.platform === "linux")("loads TensorFlow before there is a job, when it is told to", async () => {
+  child = forkGroup(childEntry, process.env);
+  const maps = () => readFile(`/proc/${child.pid}/maps`, "utf8");
+  child.send({ type: "prepare" });
+  expect(await once(child, "message")).toMatchObject([{ type: "ready" }, undefined]);
+  expect(await maps()).toMatch(/libtensorflow/);
+  child.send({ type: "prepare" });
+  expect(await once(child, "message")).toMatchObject([{ type: "ready" }, undefined]);
+});
+
+it("ends when it is told to while it has no job, so that it can't end one that comes later", async () => {
+  child = forkGroup(childEntry, process.env);
+  child.send({ type: "prepare" });
+  await once(child, "message");
+  child.kill("SIGTERM");
+  expect(await once(child, "exit")).toEqual([0, null]);
+});
