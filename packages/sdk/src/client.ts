@@ -95,6 +95,11 @@ export class WhittleClient {
     return this.#api.json("GET", `/v1/pipelines/${segment(id)}`);
   }
 
+  /** Asks for the steps that have not ended to be stopped; a running one ends a little later. */
+  cancelPipeline(id: string): Promise<PipelineView> {
+    return this.#api.json("POST", `/v1/pipelines/${segment(id)}/cancel`);
+  }
+
   /** Asks for a job to be stopped; a running one ends a little later. */
   cancel(id: string): Promise<JobView> {
     return this.#api.json("POST", `/v1/jobs/${segment(id)}/cancel`);

@@ -25,7 +25,7 @@ export function addInspect(program: Command): void {
   program.command("watch").description("follow a job or a pipeline to its end").argument("<id>").action(watch);
   program.command("logs").description("print a job's log").argument("<id>").action(logs);
   program.command("metrics").description("print what a job measured over time").argument("<id>").action(metrics);
-  program.command("cancel").description("stop a job").argument("<id>").action(cancel);
+  program.command("cancel").description("stop a job, or what is left of a pipeline").argument("<id>").action(cancel);
   program.command("retry").description("run a failed or cancelled job again").argument("<id>").action(retry);
   program
     .command("workers")
@@ -104,7 +104,11 @@ async function metrics(id: string): Promise<void> {
 }
 
 async function cancel(id: string): Promise<void> {
-  console.log(describe(await createClient().cancel(id)));
+  const client = createClient();
+  const found = await find(id);
+  if (!("steps" in found)) return console.log(describe(await client.cancel(id)));
+  const { steps } = await client.cancelPipeline(id);
+  console.log(table(steps.map((step) => [step.step, step.id, describe(step)])));
 }
 
 async function retry(id: string): Promise<void> {

@@ -160,6 +160,14 @@ describe("a pipeline", () => {
     await client.cancel(second);
     expect(String(await watched)).toContain(`evaluate ${first} cancelled`);
   });
+
+  it("is cancelled as a whole", async () => {
+    const file = join(folder, "whole.json");
+    const steps = ["first", "second"].map((step) => ({ step, kind: "evaluate", params: { model: "small@1" } }));
+    await writeFile(file, JSON.stringify({ steps }));
+    const [pipeline = ""] = (await whittle("pipeline", file)).match(new RegExp(jobId, "g")) ?? [];
+    expect(await whittle("cancel", pipeline)).toMatch(/^first +\S+ +cancelled.*\nsecond +\S+ +cancelled/);
+  });
 });
 
 describe("a job", () => {
