@@ -37,6 +37,8 @@ const MARGIN = { top: 64, right: 24, bottom: 56, left: 84 };
 const PLOT = { height: 300, width: WIDTH - MARGIN.left - MARGIN.right };
 const COLOURS = ["#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#475569"];
 const TICKS = 5;
+/** Keeps a text legible where a line crosses it. */
+const HALO = 'paint-order="stroke" stroke="#ffffff" stroke-width="4"';
 
 const escapes: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 const escape = (content: string) => content.replaceAll(/[&<>"]/g, (found) => escapes[found] ?? found);
@@ -123,18 +125,22 @@ function legend(entries: { name: string; colour: string }[]): string[] {
   return entries.toReversed().flatMap(({ name, colour }) => {
     const width = Math.ceil(name.length * 7.6) + 28;
     if (right - width < 0 && right < edge) [right, bottom] = [edge, bottom - 14];
-    const end = right;
     right -= width;
     const mark = `<rect x="${right + 14}" y="${bottom - 9}" width="10" height="10" rx="2" fill="${colour}"/>`;
-    return [mark, text({ x: end, y: bottom }, name, 'text-anchor="end"')];
+    return [mark, text({ x: right + 28, y: bottom }, name)];
   });
 }
 
-function levelLine({ name, y }: Level, up: Scale): string[] {
-  return [
-    `<path d="M${MARGIN.left} ${place(up.at(y))}H${MARGIN.left + PLOT.width}" stroke="#dc2626" stroke-dasharray="6 4"/>`,
-    text({ x: MARGIN.left + 6, y: up.at(y) - 6 }, name, 'fill="#dc2626"'),
-  ];
+const LEVEL_COLOUR = "#dc2626";
+
+function levelLine({ y }: Level, up: Scale): string {
+  const path = `M${MARGIN.left} ${place(up.at(y))}H${MARGIN.left + PLOT.width}`;
+  return `<path d="${path}" stroke="${LEVEL_COLOUR}" stroke-dasharray="6 4"/>`;
+}
+
+/** A level's name stands in the legend, where nothing that is drawn can lie under it. */
+function levelEntry(level?: Level): { name: string; colour: string }[] {
+  return level ? [{ name: level.name, colour: LEVEL_COLOUR }] : [];
 }
 
 /** Lines with a mark at every point, and a legend. */
@@ -153,8 +159,14 @@ export function lineChart({ title, x, y, series, level }: LineChart): string {
       ...places.map(([cx, cy, r]) => `<circle cx="${cx}" cy="${cy}" r="${r}" fill="${colour}"/>`),
     ];
   });
-  const limit = level ? levelLine(level, up) : [];
-  const content = [...yAxis(y, up), ...xAxis(x, across), ...limit, ...lines, ...legend(coloured)];
+  const limit = level ? [levelLine(level, up)] : [];
+  const content = [
+    ...yAxis(y, up),
+    ...xAxis(x, across),
+    ...limit,
+    ...lines,
+    ...legend([...coloured, ...levelEntry(level)]),
+  ];
   return frame(title, MARGIN.bottom, content);
 }
 
@@ -173,17 +185,23 @@ export function barChart({ title, y, bars, legend: meaning, level }: BarChart): 
     return [
       `<rect x="${place(left)}" y="${place(top)}" width="${place(0.7 * step)}" height="${place(bottom - top)}" fill="${colour}"/>`,
       text(under, name, slanted),
-      ...(label ? [text({ x: under.x, y: top - 6 }, label, 'text-anchor="middle"')] : []),
+      ...(label ? [text({ x: under.x, y: top - 6 }, label, `text-anchor="middle" ${HALO}`)] : []),
     ];
   });
   const [plain = "", marked = ""] = COLOURS;
-  const colours = meaning
-    ? legend([
+  const meanings = meaning
+    ? [
         { name: meaning.plain, colour: plain },
         { name: meaning.highlighted, colour: marked },
-      ])
+      ]
     : [];
   const line = `<path d="M${MARGIN.left} ${bottom}h${PLOT.width}" stroke="#6b7280"/>`;
-  const limit = level ? levelLine(level, up) : [];
-  return frame(title, 28 + longest * 4.5, [...yAxis(y, up), ...limit, ...drawn, line, ...colours]);
+  const limit = level ? [levelLine(level, up)] : [];
+  return frame(title, 28 + longest * 4.5, [
+    ...yAxis(y, up),
+    ...limit,
+    ...drawn,
+    line,
+    ...legend([...meanings, ...levelEntry(level)]),
+  ]);
 }
