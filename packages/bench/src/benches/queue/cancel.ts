@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { WhittleClient } from "@whittle/sdk";
 import { atMost, told, type Check } from "../../bench.ts";
 import { median, percentile } from "../../statistics.ts";
-import { startWhittle, type Place } from "./programs.ts";
+import { isAlive, startWhittle, untilTraining, type Place } from "./programs.ts";
 
 const graceSeconds = 2;
 const cancelsPerRound = 6;
@@ -39,22 +39,4 @@ async function cancelOne(client: WhittleClient): Promise<number> {
   await client.cancel(id);
   while (isAlive(pid)) await sleep(pollMs);
   return performance.now() - asked;
-}
-
-/** Resolves when the job has told the end of an epoch. */
-async function untilTraining(client: WhittleClient, id: string): Promise<void> {
-  for await (const event of client.events(id)) {
-    if (event.type === "metrics") return;
-    if (event.type === "state" && event.error)
-      throw new Error(`job ${id} is ${event.state}: ${JSON.stringify(event.error)}`);
-  }
-  throw new Error(`job ${id} has ended before it trained`);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }

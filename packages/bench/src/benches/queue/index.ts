@@ -6,6 +6,7 @@ import { atMost, told, type Bench, type Check } from "../../bench.ts";
 import { median, percentile } from "../../statistics.ts";
 import { bareBullmq } from "./bare.ts";
 import { cancelChecks, measureCancels } from "./cancel.ts";
+import { measureRecoveries, recoveryChecks, type Recoveries } from "./recovery.ts";
 import type { Side } from "./side.ts";
 import { measurePair, supervisionCheck, type Pair } from "./supervision.ts";
 import { throughTheApi } from "./whittle.ts";
@@ -27,7 +28,8 @@ interface Figures {
 
 /**
  * Submitting, running and picking up jobs that do nothing: through the API (HTTP, validation, job record, events) and with bare BullMQ on the
- * same Redis, in turns within each round; cancelling a job that trains; and what a worker's supervision costs a training.
+ * same Redis, in turns within each round; cancelling a job that trains; from a kill to running again; and what a worker's supervision costs a
+ * training.
  */
 export const bench: Bench = async ({ rounds, only = "", say }) => {
   const folder = await mkdtemp(path.join(os.tmpdir(), "whittle-bench-"));
@@ -35,6 +37,7 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
   const place = { redisUrl: redis.url, folder };
   const results = new Map<string, Figures>();
   const cancels: number[] = [];
+  const recoveries: Recoveries[] = [];
   const pairs: Pair[] = [];
   const sides = {
     api: () => throughTheApi(place, concurrency),
@@ -53,6 +56,12 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
         cancels.push(...times);
         tell(`cancel  to process gone p50 ${median(times).toFixed(0)} ms, most ${Math.max(...times).toFixed(0)} ms`);
       }
+      if ("recovery".includes(only)) {
+        const times = await measureRecoveries(place, rounds);
+        recoveries.push(times);
+        for (const [what, ms] of Object.entries(times))
+          tell(`recovery ${what}: p50 ${median(ms).toFixed(0)} ms, most ${Math.max(...ms).toFixed(0)} ms`);
+      }
       if ("supervision".includes(only)) {
         const pair = await measurePair(place, round % 2 === 0);
         pairs.push(pair);
@@ -66,6 +75,7 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
   return [
     ...[...results].flatMap(([name, figures]) => summarize(name, figures)),
     ...(cancels.length > 0 ? cancelChecks(cancels) : []),
+    ...(recoveries.length > 0 ? recoveryChecks(recoveries) : []),
     ...(pairs.length > 0 ? [supervisionCheck(pairs)] : []),
   ];
 };

@@ -32,10 +32,7 @@ export async function startApi({ redisUrl, folder }: Place): Promise<Running> {
 /** The API and one worker with a job's process for each job, one at a time. */
 export async function startWhittle(place: Place, settings: Record<string, string>): Promise<Running> {
   const api = await startApi(place);
-  const store = { WHITTLE_STORE: path.join(place.folder, "store"), WHITTLE_WORK_DIR: path.join(place.folder, "work") };
-  const close = await startProgram("worker", { REDIS_URL: place.redisUrl, ...store, ...settings }, async () => {
-    if ((await api.client.workers()).length === 0) throw new Error("no worker yet");
-  });
+  const close = await startWorker(place, api.client, settings);
   return {
     client: api.client,
     close: async () => {
@@ -45,11 +42,41 @@ export async function startWhittle(place: Place, settings: Record<string, string
   };
 }
 
-/** Starts an app and waits until `ready` does not fail any more. @returns what ends it. */
+/** A worker as a process of its own, when it takes jobs. @returns what ends it. */
+export function startWorker(
+  { redisUrl, folder }: Place,
+  client: WhittleClient,
+  settings: Record<string, string>,
+): Promise<() => Promise<void>> {
+  const store = { WHITTLE_STORE: path.join(folder, "store"), WHITTLE_WORK_DIR: path.join(folder, "work") };
+  return startProgram("worker", { REDIS_URL: redisUrl, ...store, ...settings }, async (own) => {
+    if (!(await client.workers()).some(({ pid }) => pid === own)) throw new Error("no such worker yet");
+  });
+}
+
+/** Resolves when a job has told the end of an epoch. */
+export async function untilTraining(client: WhittleClient, id: string): Promise<void> {
+  for await (const event of client.events(id)) {
+    if (event.type === "metrics") return;
+    if (event.type === "state" && event.error)
+      throw new Error(`job ${id} is ${event.state}: ${JSON.stringify(event.error)}`);
+  }
+  throw new Error(`job ${id} has ended before it trained`);
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** Starts an app and waits until `ready`, which gets its pid, does not fail any more. @returns what ends it. */
 async function startProgram(
   app: "api" | "worker",
   env: Record<string, string>,
-  ready: () => Promise<unknown>,
+  ready: (pid: number) => Promise<unknown>,
 ): Promise<() => Promise<void>> {
   const program = spawn(process.execPath, ["--import", "tsx", `apps/${app}/src/main.ts`], {
     cwd: root,
@@ -58,7 +85,7 @@ async function startProgram(
   });
   const exited = once(program, "exit");
   const isReady = (): Promise<boolean> =>
-    ready().then(
+    ready(program.pid ?? 0).then(
       () => true,
       () => false,
     );
