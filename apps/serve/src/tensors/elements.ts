@@ -83,18 +83,17 @@ export function fromJsonValues(
   { nonFinite = false }: { nonFinite?: boolean } = {},
 ): TensorData {
   const { make, accepts, expected } = elementTypes[datatype];
-  const fits = (value: unknown): boolean =>
-    accepts(value) && (nonFinite || typeof value !== "number" || Number.isFinite(value));
-  const bad = values.findIndex((value) => !fits(value));
-  if (bad !== -1) {
-    const value = values[bad];
-    const shown = typeof value === "number" ? String(value) : JSON.stringify(value)?.slice(0, 40);
-    const message = `value ${bad} is ${shown}, must be ${expected}`;
-    throw new AppError("invalid_request", `${path}: ${message}`, { issues: [{ path, message }] });
-  }
   const data = make(values.length);
-  if (data instanceof BigInt64Array) for (let at = 0; at < data.length; at++) data[at] = BigInt(Number(values[at]));
-  else for (let at = 0; at < data.length; at++) data[at] = Number(values[at]);
+  for (let at = 0; at < data.length; at++) {
+    const value = values[at];
+    if (!accepts(value) || !(nonFinite || typeof value !== "number" || Number.isFinite(value))) {
+      const shown = typeof value === "number" ? String(value) : JSON.stringify(value)?.slice(0, 40);
+      const message = `value ${at} is ${shown}, must be ${expected}`;
+      throw new AppError("invalid_request", `${path}: ${message}`, { issues: [{ path, message }] });
+    }
+    if (data instanceof BigInt64Array) data[at] = BigInt(Number(value));
+    else data[at] = Number(value);
+  }
   return data;
 }
 
