@@ -47,15 +47,20 @@ export class Batcher {
     return this.#queue.length;
   }
 
+  /** @throws AppError `unavailable` when too many requests wait already. */
+  checkRoom(): void {
+    const { maxQueue } = this.#options;
+    if (this.#queue.length >= maxQueue)
+      throw new AppError("unavailable", `${maxQueue} requests are waiting already: try again later`);
+  }
+
   /**
    * Runs one request.
    * @throws AppError `unavailable` when too many wait already.
    */
   infer(inputs: Tensors): Promise<Tensors> {
-    const { maxQueue } = this.#options;
-    if (this.#queue.length >= maxQueue)
-      return Promise.reject(new AppError("unavailable", `${maxQueue} requests are waiting already: try again later`));
     return new Promise((resolve, reject) => {
+      this.checkRoom();
       this.#queue.push({ inputs, rows: rowsOf(inputs), key: batchKey(inputs), resolve, reject });
       this.#schedule();
     });

@@ -60,6 +60,14 @@ export class Servable {
     return this.#batcher.waiting;
   }
 
+  /**
+   * Lets a request be refused before its tensors are read, which costs more than the refusal.
+   * @throws AppError `unavailable` when too many requests wait already.
+   */
+  checkRoom(): void {
+    this.#batcher.checkRoom();
+  }
+
   /** Runs the model on inputs that fit its specs. */
   infer(inputs: Tensors): Promise<Tensors> {
     return this.#batcher.infer(inputs);

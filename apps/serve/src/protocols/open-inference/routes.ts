@@ -49,6 +49,7 @@ const statusOf = (isUp: boolean) => (isUp ? 200 : 400);
 
 async function infer(servable: Servable, request: Request<ModelPath>, response: Response): Promise<void> {
   response.locals["model"] = servable.name;
+  servable.checkRoom();
   const headerLength = readHeaderLength(request.get("Inference-Header-Content-Length"));
   const asked = readInferRequest(bodyOf(request), headerLength, servable.specs);
   const { headers, body } = writeInferResponse(servable, asked, await servable.infer(asked.inputs));

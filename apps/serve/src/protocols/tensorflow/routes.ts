@@ -46,6 +46,7 @@ export function tensorflowServing({ registry, loader, store, readBody }: Protoco
 
 async function predict(servable: Servable, request: Request<ModelPath>, response: Response): Promise<void> {
   response.locals["model"] = servable.name;
+  servable.checkRoom();
   const { format, inputs } = readPredictRequest(bodyOf(request), servable.specs);
   const results = await servable.infer(inputs);
   response.type("application/json").send(writePredictResponse(format, servable.specs, results));
