@@ -1,6 +1,8 @@
+import { once } from "node:events";
 import { rm } from "node:fs/promises";
+import { Agent, request } from "node:http";
 import { join } from "node:path";
-import type { Worker } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { spawnThread } from "./engine/spawn-thread.ts";
 import { denseModel } from "./testing/models.ts";
@@ -190,7 +192,54 @@ describe("a serving app whose thread crashes", () => {
   });
 });
 
+describe("a serving app that gets more than it can answer", () => {
+  /** Loads every model as one of three numbers, and never answers. */
+  const spawn = () =>
+    new Worker(
+      `const { parentPort } = require("node:worker_threads");
+       const specs = { inputs: [{ name: "x", datatype: "FP32", shape: [-1, 3] }], outputs: [] };
+       parentPort.on("message", ({ id, type }) => {
+         if (type !== "run") parentPort.postMessage({ id, result: { type: "loaded", specs } });
+       });`,
+      { eval: true },
+    );
+
+  it.each(["/v1/models/m:predict", "/v2/models/m/infer"])("refuses at %s before it reads the tensors", async (path) => {
+    const other = await startServeForTest({ maxQueue: 1, maxBatch: 1, drainMs: 0, models: ["m"] }, { spawn });
+    await other.publish(denseModel(), "m");
+    await expect.poll(() => other.get("/readyz"), patient).toMatchObject({ status: 200 });
+    expect(await other.post(path, "no JSON")).toMatchObject({ status: 400 });
+    // One at work and one that waits; they are cut off when the server ends.
+    const unanswered = [predict(other, "m"), predict(other, "m")].map((answer) => answer.catch(() => {}));
+    await expect
+      .poll(() => other.post(path, "no JSON"), patient)
+      .toMatchObject({
+        status: 503,
+        body: { error: "1 requests are waiting already: try again later" },
+      });
+    expect((await other.post(path, "no JSON")).headers.get("retry-after")).toBe("1");
+    void Promise.all(unanswered);
+  });
+});
+
 describe("starting and stopping", () => {
+  it("keeps idle connections for longer than proxies do, but closes each when it ends, once its request is answered", async () => {
+    const other = await startServe({ drainMs: 120_000 });
+    const agent = new Agent({ keepAlive: true });
+    const headers = { Expect: "100-continue", "Content-Length": 2 };
+    const sending = request(`${other.url}/v2/models/m/infer`, { method: "POST", agent, headers });
+    sending.flushHeaders();
+    await once(sending, "continue");
+    const removed = other.remove();
+    const answered = once(sending, "response");
+    sending.end("{}");
+    const [response] = await answered;
+    expect(response.headers["keep-alive"]).toBe("timeout=75");
+    response.resume();
+    // Where it waited for the connection, this test would run out of time.
+    await removed;
+  });
+
   it("answers what is in flight before it ends", async () => {
     const other = await startServe();
     await other.publish(denseModel(), "m");

@@ -16,6 +16,12 @@ import { createMetrics } from "./metrics.ts";
 import { Loader } from "./models/loader.ts";
 import { Registry } from "./models/registry.ts";
 
+/**
+ * How long an idle connection stays open: longer than the 60 seconds of common proxies, so that it is they who close it. Node's 5 seconds
+ * would end it now and then just when the next request is on its way.
+ */
+const KEEP_ALIVE_MS = 75_000;
+
 export interface ServeParts {
   logger?: Logger;
   /** Starts an inference thread. */
@@ -64,7 +70,7 @@ export async function createServe(input: z.input<typeof serveConfig>, parts: Ser
     missing: () => registry.missing,
     version: packageJson.version,
   });
-  const server = createServer(app);
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, app);
   const url = await listen(server, config.host, config.port).catch(async (error: unknown) => {
     await pool.close();
     throw error;
@@ -106,7 +112,10 @@ async function listen(server: Server, host: string, port: number): Promise<strin
 async function drain(server: Server, limitMs: number): Promise<void> {
   const closed = once(server, "close");
   server.close();
+  // Clients keep connections on which they have got their answers.
+  const sweeping = setInterval(() => server.closeIdleConnections(), 50);
   const impatience = setTimeout(() => server.closeAllConnections(), limitMs);
   await closed;
+  clearInterval(sweeping);
   clearTimeout(impatience);
 }
