@@ -1,7 +1,7 @@
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { parse } from "@whittle/contracts";
+import { parse, presentVariables } from "@whittle/contracts";
 import { catalog } from "@whittle/jobs/catalog";
 import { z } from "zod";
 
@@ -95,7 +95,7 @@ export type WorkerConfig = z.output<typeof schema> & {
 export function readConfig(argv: string[], environment: NodeJS.ProcessEnv = process.env): WorkerConfig {
   const { values } = parseArgs({ args: argv, options: { kinds: { type: "string" }, concurrency: { type: "string" } } });
   const env = {
-    ...Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== "")),
+    ...presentVariables(environment),
     ...(values.kinds !== undefined && { WHITTLE_KINDS: values.kinds }),
     ...(values.concurrency !== undefined && { WHITTLE_CONCURRENCY: values.concurrency }),
   };
