@@ -45,7 +45,7 @@ export async function startServe(settings: Record<string, string>): Promise<Serv
 
 /** The bare server as a process of its own, which serves ONNX files. */
 export async function startBare(files: string[]): Promise<Program> {
-  const program = forkBeside("bare.ts", files);
+  const program = start(new URL("./bare.ts", import.meta.url), files);
   const told = async (): Promise<number> =>
     z.number().parse((await orExit(program, "the bare server", once(program, "message")))[0]);
   const url = `http://127.0.0.1:${await told()}`;
@@ -64,7 +64,7 @@ export interface Generator {
 
 /** What sends the requests, as a process of its own. */
 export function startGenerator(): Generator {
-  const program = forkBeside("load.ts", []);
+  const program = start(new URL("./load.ts", import.meta.url), []);
   return {
     run: async (load) => {
       const answer = once(program, "message");
@@ -81,9 +81,8 @@ async function cpuSecondsOf(url: string): Promise<number> {
   return Number(/^process_cpu_seconds_total ([\d.e-]+)/m.exec(text)?.[1]);
 }
 
-function forkBeside(file: string, args: string[]): ChildProcess {
-  const program = fileURLToPath(new URL(file, import.meta.url));
-  return fork(program, args, { execArgv: ["--import", "tsx"], serialization: "advanced" });
+function start(file: URL, args: string[]): ChildProcess {
+  return fork(fileURLToPath(file), args, { execArgv: ["--import", "tsx"], serialization: "advanced" });
 }
 
 /** @throws Error when the program ends first. */
