@@ -1,7 +1,7 @@
 import { tf } from "../tf.ts";
-import { attr, DataType } from "./graph-writer.ts";
-import type { AttrValue } from "./messages.ts";
+import { attr, DataType, type Put } from "./graph-writer.ts";
 import type { Call } from "./program.ts";
+import { controls, ready } from "./state-nodes.ts";
 import { activeRecorder } from "./trace.ts";
 
 /** The name of the update among recorded operations; TensorFlow has no op of this name. */
@@ -37,53 +37,38 @@ export function adamUpdate(
   return { weight: w, mean: m, square: v };
 }
 
-/** Writes a node of the graph and gives its name. */
-type Put = (name: string, op: string, inputs: string[], attrs: Record<string, AttrValue>) => string;
+/** What {@link emitAdam} connects the operation with: names of nodes, and `name:output` of values. */
+interface AdamInputs {
+  /** Variables of weight, mean and square; `value` is given to one that does not have it yet. */
+  slots: { variable: string; value?: string }[];
+  gradient: string;
+  rate: string;
+}
 
 /**
- * The update by ResourceApplyAdam, which works in place on variables of TensorFlow's: they are given the values at each run and read
- * after it, so that nothing outlives the run.
- * @returns the name of a node whose outputs are weight, mean and square.
+ * The update by ResourceApplyAdam, which works in place. `<name>_apply` is the operation, and `<name>_read0` to 2 give what it made of
+ * weight, mean and square.
+ * @returns the name.
  */
-export function emitAdam(name: string, call: Call, inputs: string[], put: Put): string {
+export function emitAdam(name: string, call: Call, { slots, gradient, rate }: AdamInputs, put: Put): string {
   const dtype = attr.type(DataType.float);
-  const [gradient = "", rate = ""] = inputs.slice(3);
-  const shape = attr.shape(call.outputs[0]?.shape ?? []);
-  const slots = inputs.slice(0, 3).map((value, at) => {
-    const handle = put(`${name}_var${at}`, "VarHandleOp", [], {
-      dtype,
-      shape,
-      shared_name: attr.string(`${name}_${at}`),
-    });
-    return {
-      handle: `${handle}:0`,
-      assign: put(`${name}_set${at}`, "AssignVariableOp", [`${handle}:0`, value], { dtype }),
-    };
-  });
+  const assigned = slots.flatMap(({ variable, value }, at) =>
+    value === undefined
+      ? []
+      : [put(`${name}_set${at}`, "AssignVariableOp", [`${variable}:0`, value, `^${ready}`], { dtype })],
+  );
   const scalar = (key: string, value: number) =>
-    put(`${name}_${key}`, "Const", [], {
+    `${put(`${name}_${key}`, "Const", [], {
       dtype,
       value: attr.tensor({ shape: [], dtype: DataType.float }, Float32Array.of(value)),
-    });
-  const settings = call.attrs.map(({ name: key, value }) => `${scalar(key, Number(value))}:0`);
-  const zero = `${scalar("zero", 0)}:0`;
-  const after = (nodes: string[]) => nodes.map((node) => `^${node}`);
-  const apply = put(
-    `${name}_apply`,
-    "ResourceApplyAdam",
-    [
-      ...slots.map(({ handle }) => handle),
-      zero,
-      zero,
-      rate,
-      ...settings,
-      gradient,
-      ...after(slots.map(({ assign }) => assign)),
-    ],
-    { T: dtype },
-  );
-  const read = slots.map(
-    ({ handle }, at) => `${put(`${name}_read${at}`, "ReadVariableOp", [handle, `^${apply}`], { dtype })}:0`,
-  );
-  return put(name, "IdentityN", read, { T: attr.types(read.map(() => DataType.float)) });
+    })}:0`;
+  const settings = call.attrs.map(({ name: key, value }) => scalar(key, Number(value)));
+  const zero = scalar("zero", 0);
+  const handles = slots.map(({ variable }) => `${variable}:0`);
+  const inputs = [...handles, zero, zero, rate, ...settings, gradient, ...controls([ready, ...assigned])];
+  const apply = put(`${name}_apply`, "ResourceApplyAdam", inputs, { T: dtype });
+  for (const [at, handle] of handles.entries()) {
+    put(`${name}_read${at}`, "ReadVariableOp", [handle, `^${apply}`], { dtype });
+  }
+  return name;
 }

@@ -1,10 +1,9 @@
 import { AppError } from "@whittle/contracts";
 import { adamOp, emitAdam } from "./adam.ts";
-import { attr, attrOf, DataType, node, type TensorValues } from "./graph-writer.ts";
+import { attr, attrOf, DataType, node, type Put, type TensorValues } from "./graph-writer.ts";
 import type { AttrValue, NodeDef } from "./messages.ts";
 import { inferredAttrs, opEntry } from "./op-table.ts";
 import {
-  nodesBehind,
   spec,
   type Call,
   type Constant,
@@ -15,10 +14,23 @@ import {
   type Spec,
   type Value,
 } from "./program.ts";
+import { isInPlace, planState, type StatePlan } from "./state.ts";
+import { emitState, emitVariable, keptName, ready, type Change } from "./state-nodes.ts";
 import { mixSeed } from "../train/random.ts";
 
 /** The feed that carries the number of the call; random numbers follow from it. */
 const stepName = "step";
+
+/** What is not for XLA: inputs, constants, and whatever touches variables. */
+const plainOps = new Set([
+  "Placeholder",
+  "Const",
+  "NoOp",
+  "VarHandleOp",
+  "ReadVariableOp",
+  "AssignVariableOp",
+  "DestroyResourceOp",
+]);
 
 /** Ops whose output's shape depends on values; it is checked when the graph runs, as all else was recorded for one shape. */
 const dynamicShapes = new Set([
@@ -39,34 +51,40 @@ export interface EmitOptions {
 export interface Emitted {
   nodes: NodeDef[];
   feeds: { name: string; source: Feed["source"]; spec: Spec }[];
-  /** `name:output` of each wanted value, none of them twice. */
+  /** `name:output` of each output, none of them twice. */
   fetches: string[];
   usesStep: boolean;
 }
 
-/** Writes the nodes that the wanted values need. */
-export function emit(program: Program, wanted: Value[], options: EmitOptions): Emitted {
-  return new Emitter(program, options).emit(wanted);
+/** Writes the nodes that the outputs and the program's variables need. */
+export function emit(program: Program, outputs: Value[], options: EmitOptions): Emitted {
+  return new Emitter(program, outputs, options).emit();
 }
 
 class Emitter {
   readonly #program: Program;
   readonly #indexes: Map<Node, number>;
   readonly #options: EmitOptions;
+  readonly #outputs: Value[];
+  readonly #plan: StatePlan;
   readonly #names = new Map<Node, string>();
   readonly #nodes: NodeDef[] = [];
   readonly #feeds: Emitted["feeds"] = [];
+  readonly #put: Put = (...made) => this.#add(...made);
   #draws = 0;
 
-  constructor(program: Program, options: EmitOptions) {
+  constructor(program: Program, outputs: Value[], options: EmitOptions) {
     this.#program = program;
+    this.#outputs = outputs;
+    this.#plan = planState(program, outputs);
     this.#indexes = new Map(program.nodes.map((made, index) => [made, index]));
     this.#options = options;
   }
 
-  emit(wanted: Value[]): Emitted {
-    for (const needed of nodesBehind(wanted, this.#program)) this.#names.set(needed, this.#emitNode(needed));
-    const fetches = wanted.map((value, at) => this.#fetch(value, at));
+  emit(): Emitted {
+    for (const needed of this.#plan.nodes) this.#names.set(needed, this.#emitNode(needed));
+    const fetches = this.#outputs.map((value, at) => this.#fetch(value, at));
+    if (this.#program.updates.length + this.#plan.places.size > 0) this.#emitState();
     if (this.#draws > 0) {
       this.#put(stepName, "Placeholder", [], { dtype: attr.type(DataType.int32), shape: attr.shape([]) });
     }
@@ -77,8 +95,8 @@ class Emitter {
     return this.#indexes.get(of) ?? -1;
   }
 
-  #put(name: string, op: string, inputs: string[], attrs: Record<string, AttrValue>): string {
-    const xla = this.#options.xla && op !== "Placeholder" && op !== "Const";
+  #add(name: string, op: string, inputs: string[], attrs: Record<string, AttrValue>): string {
+    const xla = this.#options.xla && !plainOps.has(op);
     const marks: Record<string, AttrValue> = xla
       ? { _XlaCompile: attr.bool(true), _XlaScope: attr.string("whittle") }
       : {};
@@ -94,6 +112,7 @@ class Emitter {
 
   #reference({ node: made, output }: Value): string {
     const name = this.#names.get(made);
+    if (made.kind === "call" && made.op === adamOp) return `${name}_read${output}:0`;
     return hasCheckedShape(made) ? `${name}_shape${output}:0` : `${name}:${output}`;
   }
 
@@ -103,10 +122,16 @@ class Emitter {
     return made.kind === "draw" ? this.#emitDraw(made) : this.#emitCall(made);
   }
 
-  #emitFeed({ source, outputs: [of] }: Feed): string {
+  #emitFeed(feed: Feed): string {
+    const [of] = feed.outputs;
+    const dtype = attr.type(of.dtype);
+    const kept = this.#plan.kept.get(feed);
+    if (kept !== undefined) {
+      return this.#put(`${keptName(kept)}_read`, "ReadVariableOp", [`${keptName(kept)}:0`], { dtype });
+    }
     const name = `feed${this.#feeds.length}`;
-    this.#feeds.push({ name, source, spec: of });
-    return this.#put(name, "Placeholder", [], { dtype: attr.type(of.dtype), shape: attr.shape(of.shape) });
+    this.#feeds.push({ name, source: feed.source, spec: of });
+    return this.#put(name, "Placeholder", [], { dtype, shape: attr.shape(of.shape) });
   }
 
   #constant(name: string, { outputs: [of], values }: Pick<Constant, "outputs" | "values">): string {
@@ -150,12 +175,43 @@ class Emitter {
 
   #emitCall(call: Call): string {
     const name = `n${this.#index(call)}_${call.op}`;
+    if (call.op === adamOp) return this.#emitAdam(name, call);
     const inputs = call.inputs.map((input) => this.#reference(input));
-    if (call.op === adamOp) return emitAdam(name, call, inputs, (...made) => this.#put(...made));
     if (call.op === "Multinomial") return this.#emitMultinomial(name, call, inputs);
     this.#put(name, call.op, inputs, callAttrs(call));
     if (hasCheckedShape(call)) this.#ensureShapes(name, call);
     return name;
+  }
+
+  #emitAdam(name: string, call: Call): string {
+    const slots = call.inputs.slice(0, call.outputs.length).map((input, at) => {
+      const place = this.#plan.places.get(call)?.[at];
+      const variable = place === undefined ? emitVariable(`${name}_own${at}`, spec(input), this.#put) : keptName(place);
+      return isInPlace(call, at, this.#plan) ? { variable } : { variable, value: this.#reference(input) };
+    });
+    const [gradient = "", rate = ""] = call.inputs.slice(call.outputs.length).map((input) => this.#reference(input));
+    return emitAdam(name, call, { slots, gradient, rate }, this.#put);
+  }
+
+  #emitState(): void {
+    const changes = this.#program.updates.map(({ value }, at) => this.#change(value, at));
+    const ends = this.#plan.ends.flatMap((end) => this.#waitFor(end));
+    emitState(changes, ends, this.#put);
+  }
+
+  #change(value: Value, at: number): Change {
+    const of = spec(value);
+    const user = [...this.#plan.places].find(([, places]) => places.includes(at));
+    if (!user) return { of, value: this.#reference(value), after: [ready] };
+    const [call, places] = user;
+    const [name, output] = [this.#names.get(call), places.indexOf(at)];
+    if (value.node === call && value.output === output) return { of, after: [`${name}_apply`] };
+    return { of, value: this.#reference(value), after: [`${name}_apply`, `${name}_read${output}`] };
+  }
+
+  #waitFor(made: Node): string[] {
+    const name = this.#names.get(made);
+    return hasCheckedShape(made) ? made.outputs.map((_, output) => `${name}_shape${output}`) : [`${name}`];
   }
 
   #emitMultinomial(name: string, call: Call, inputs: string[]): string {

@@ -18,6 +18,9 @@ export type TensorValues = Float32Array | Int32Array | Uint8Array;
 /** GraphDef version: what it may assume of defaults and of ops' meaning. */
 const producer = 1087;
 
+/** Writes a node of the graph and gives its name. */
+export type Put = (name: string, op: string, inputs: string[], attrs: Record<string, AttrValue>) => string;
+
 /** Values of attributes by kind; each makes one. */
 export const attr = {
   bool: (value: boolean) => build((made) => made.setB(value)),

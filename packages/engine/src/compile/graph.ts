@@ -2,11 +2,13 @@ import { AppError } from "@whittle/contracts";
 import { tf } from "../tf.ts";
 import type { NativeBackend, TensorMetadata } from "../runtime/native.ts";
 import { emit, type EmitOptions, type Emitted } from "./emit.ts";
+import { KeptVariables } from "./kept-variables.ts";
 import type { Node, Output, Program, TracedOptimizer } from "./program.ts";
-import { GraphSession } from "./session.ts";
+import { entry, GraphSession, type Entry } from "./session.ts";
+import { stateEntries } from "./state-nodes.ts";
 import { mapTensors } from "./structure.ts";
 import { configOf } from "./trace.ts";
-import { handleOf, setVariable } from "./variables.ts";
+import { handleOf } from "./variables.ts";
 
 /** A program that runs as one call of the native library. */
 export class Graph {
@@ -16,7 +18,8 @@ export class Graph {
   readonly #backend: NativeBackend;
   readonly #session: GraphSession;
   readonly #emitted: Omit<Emitted, "nodes">;
-  readonly #updated: tf.Variable[];
+  readonly #step: Entry;
+  readonly #kept: KeptVariables;
   readonly #outputs: Output[];
   readonly #result: unknown;
   readonly #optimizers: TracedOptimizer[];
@@ -25,17 +28,21 @@ export class Graph {
 
   constructor(backend: NativeBackend, program: Program, options: EmitOptions) {
     const values = program.outputs.flatMap((output) => (output.is === "value" ? [output.value] : []));
-    const { nodes, ...emitted } = emit(program, [...program.updates.map(({ value }) => value), ...values], options);
+    const { nodes, ...emitted } = emit(program, values, options);
     const names = emitted.feeds.map(({ name }) => name);
     this.#backend = backend;
-    this.#session = new GraphSession(
-      backend.binding,
-      nodes,
+    this.#session = new GraphSession(backend.binding, nodes);
+    this.#step = entry(
       emitted.usesStep ? [...names, "step"] : names,
       emitted.fetches,
+      program.updates.length > 0 ? stateEntries.updated : undefined,
     );
     this.#emitted = emitted;
-    this.#updated = program.updates.map(({ variable }) => variable);
+    this.#kept = new KeptVariables(
+      backend,
+      this.#session,
+      program.updates.map(({ variable }) => variable),
+    );
     this.#outputs = program.outputs;
     this.#result = program.result;
     this.#optimizers = program.optimizers;
@@ -46,26 +53,29 @@ export class Graph {
   isValid(): boolean {
     return (
       this.#optimizers.every(({ optimizer, config }) => configOf(optimizer) === config) &&
-      this.#updated.every((variable) => !variable.isDisposed) &&
+      this.#kept.exist() &&
       this.#emitted.feeds.every(({ source }) => {
         if (source.from === "variable") return !source.variable.isDisposed;
-        return source.from === "argument" || this.#backend.tensorMap.has(source.dataId);
+        if (source.from === "argument") return true;
+        return this.#backend.tensorMap.has(source.dataId) && !this.#kept.own(source.dataId);
       })
     );
   }
 
   /**
-   * Runs the graph and gives the variables their new values.
+   * Runs the graph, which changes the variables.
    * @throws AppError `internal` when TensorFlow refuses; nothing has changed then.
    */
   run(tensors: tf.Tensor[], step: number): unknown {
+    this.#kept.take();
     const made = this.#fetch(tensors, step);
-    for (const [at, variable] of this.#updated.entries()) setVariable(this.#backend, variable, itemAt(made, at));
     for (const { optimizer } of this.#optimizers) advance(optimizer);
-    return this.#rebuild(tensors, made.slice(this.#updated.length));
+    return this.#rebuild(tensors, made);
   }
 
+  /** Gives the variables their values back. */
   close(): void {
+    this.#kept.giveBack();
     this.#session.close();
   }
 
@@ -80,7 +90,7 @@ export class Graph {
       ? binding.createTensor([], binding.TF_INT32, Int32Array.of(step))
       : undefined;
     try {
-      return this.#session.run(stepHandle === undefined ? handles : [...handles, stepHandle]);
+      return this.#session.run(this.#step, stepHandle === undefined ? handles : [...handles, stepHandle]);
     } catch (cause) {
       throw this.#explain(cause);
     } finally {

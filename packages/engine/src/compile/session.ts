@@ -5,27 +5,43 @@ import type { NativeBinding, TensorMetadata } from "../runtime/native.ts";
 import { savedModel } from "./graph-writer.ts";
 import type { NodeDef } from "./messages.ts";
 
-/** A graph that TensorFlow has loaded and can run. */
+/** A part of a graph that is run at once. */
+export interface Entry {
+  inputs: string;
+  outputs: string;
+  /** Whether the last output only says that what happens before it is done. */
+  signals: boolean;
+}
+
+/**
+ * @param inputs names of the placeholders, in the order in which they are fed.
+ * @param outputs `name:output` of what a run gives, in order.
+ * @param signal `name:output` of what is fetched besides, for what happens before it.
+ */
+export function entry(inputs: string[], outputs: string[], signal?: string): Entry {
+  return {
+    inputs: inputs.map((name) => `${name}:0`).join(","),
+    outputs: [...outputs, ...(signal === undefined ? [] : [signal])].join(","),
+    signals: signal !== undefined,
+  };
+}
+
+/** A graph that TensorFlow has loaded and can run. Its variables last as long as it. */
 export class GraphSession {
   readonly #binding: NativeBinding;
   readonly #id: number;
-  readonly #inputs: string;
-  readonly #outputs: string;
 
-  /**
-   * @param inputs names of the placeholders, in the order in which they are fed.
-   * @param outputs `name:output` of what {@link run} gives, in order.
-   */
-  constructor(binding: NativeBinding, nodes: NodeDef[], inputs: string[], outputs: string[]) {
+  constructor(binding: NativeBinding, nodes: NodeDef[]) {
     this.#binding = binding;
     this.#id = load(binding, nodes);
-    this.#inputs = inputs.map((name) => `${name}:0`).join(",");
-    this.#outputs = outputs.join(",");
   }
 
-  /** @param handles of the inputs. @returns handles that the caller must delete. */
-  run(handles: number[]): TensorMetadata[] {
-    return this.#binding.runSavedModel(this.#id, handles, this.#inputs, this.#outputs);
+  /** @param handles of the inputs. @returns handles that the caller must delete, without the signal's. */
+  run({ inputs, outputs, signals }: Entry, handles: number[]): TensorMetadata[] {
+    const made = this.#binding.runSavedModel(this.#id, handles, inputs, outputs);
+    const signal = signals ? made.pop() : undefined;
+    if (signal) this.#binding.deleteTensor(signal.id);
+    return made;
   }
 
   close(): void {

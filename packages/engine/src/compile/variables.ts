@@ -1,5 +1,5 @@
 import { tf } from "../tf.ts";
-import type { NativeBackend, TensorMetadata } from "../runtime/native.ts";
+import type { NativeBackend } from "../runtime/native.ts";
 
 /** Every variable that now exists. */
 export function allVariables(): tf.Variable[] {
@@ -46,19 +46,4 @@ export class Snapshot {
   dispose(): void {
     for (const { value } of this.#saved) value.dispose();
   }
-}
-
-/** Makes `metadata`, a graph's output, the variable's value. */
-export function setVariable(backend: NativeBackend, variable: tf.Variable, metadata: TensorMetadata): void {
-  const data = backend.tensorMap.get(variable.dataId);
-  if (data.refCount > 1) {
-    // A clone or the initial tensor shares these data and must keep them.
-    const value = backend.createOutputTensor(metadata);
-    variable.assign(value);
-    value.dispose();
-    return;
-  }
-  if (data.id >= 0) backend.binding.deleteTensor(data.id);
-  data.id = metadata.id;
-  data.values = null;
 }
