@@ -10,35 +10,37 @@ export interface Referring {
   at: string;
 }
 
-const object = z.record(z.string(), z.unknown());
+const record = z.record(z.string(), z.unknown());
+
+/** So many models that are missing are named; each costs a look at the whole store. */
+const mostMissing = 20;
 
 /**
- * Checks that the models which parameters name are in the store; what isn't a reference at all is left to the kind's own schema.
- * @throws AppError `invalid_request` with the path of each that is not.
+ * Checks that the models which parameters name are in the store; what isn't a reference at all, and parameters that the kind refuses, are
+ * left to the kind's own schema.
+ * @throws AppError `invalid_request` with the path of each that is not, up to {@link mostMissing}.
  */
 export async function checkModels(store: ArtifactStore, catalog: Catalog, referring: Referring[]): Promise<void> {
-  const issues = (await Promise.all(referring.map((each) => missingModels(store, catalog, each)))).flat();
+  const looked = new Map<string, string | undefined>();
+  const issues: Issue[] = [];
+  for (const { path, reference } of referring.flatMap((each) => references(catalog, each))) {
+    if (!looked.has(reference)) looked.set(reference, await missing(store, reference));
+    const message = looked.get(reference);
+    if (message !== undefined) issues.push({ path, message });
+    if (issues.length === mostMissing) break;
+  }
   const [first] = issues;
   if (first) throw new AppError("invalid_request", `${first.path}: ${first.message}`, { issues });
 }
 
-async function missingModels(
-  store: ArtifactStore,
-  catalog: Catalog,
-  { kind, params, at }: Referring,
-): Promise<Issue[]> {
+/** The models that a job names and that must be there before it. */
+function references(catalog: Catalog, { kind, params, at }: Referring): { path: string; reference: string }[] {
   const definition = Object.hasOwn(catalog, kind) ? catalog[kind] : undefined;
-  const values = object.safeParse(params);
-  if (!definition || !values.success) return [];
-  const found = await Promise.all(
-    modelReferences(definition, values.data).map(async ({ param, reference }): Promise<Issue[]> => {
-      const parsed = parseModelReference(reference);
-      if (parsed === undefined || parsed.kind === "step") return [];
-      const problem = await missing(store, reference);
-      return problem === undefined ? [] : [{ path: `${at}.${param}`, message: problem }];
-    }),
-  );
-  return found.flat();
+  const values = record.safeParse(params);
+  if (!definition || !values.success || !definition.params.safeParse(params).success) return [];
+  return modelReferences(definition, values.data)
+    .filter(({ reference }) => (parseModelReference(reference)?.kind ?? "step") !== "step")
+    .map(({ param, reference }) => ({ path: `${at}.${param}`, reference }));
 }
 
 async function missing(store: ArtifactStore, reference: string): Promise<string | undefined> {

@@ -17,7 +17,12 @@ export const problem = z.object({
 });
 
 /** What the body parser throws says its status and what kind of thing went wrong. */
-const parserError = z.object({ status: z.int(), type: z.string(), message: z.string(), limit: z.number().optional() });
+const parserError = z.object({
+  status: z.int().min(400).max(499),
+  type: z.string().optional(),
+  message: z.string(),
+  limit: z.number().optional(),
+});
 
 /** The one place where errors become answers. A status that was set before (415) stays. */
 export function answerProblems(log: Logger): ErrorRequestHandler {

@@ -53,6 +53,11 @@ describe("POST /v1/jobs/:kind", () => {
     });
   });
 
+  it("answers 400 for a body that is not encoded as it says", async () => {
+    const answer = await rig.post("/v1/jobs/make", { params: {} }, { "content-encoding": "gzip" });
+    expect(answer).toMatchObject({ status: 400, body: { detail: expect.stringContaining("can't be read") } });
+  });
+
   it("answers a repeated Idempotency-Key with the same job, and 409 for another body", async () => {
     const headers = { "idempotency-key": "k" };
     const first = await rig.post("/v1/jobs/make", { params: { epochs: 1 } }, headers);
