@@ -69,6 +69,21 @@ export function outOfScope(has: Scope, needed: Scope): AppError {
   return new AppError("forbidden", `the key's scope is ${has}; this needs ${needed}`);
 }
 
+/** Whether a host, as in a URL or in a Host header without its port, is this machine by its loopback address. */
+export function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
+}
+
+/**
+ * The refusal of a request to an app without keys that listens on loopback, where it asks for another host than this machine: a page of
+ * another site can point its own host name to 127.0.0.1 (DNS rebinding), but then sends that name.
+ * @param app the app as a message names it. @param variable where its keys are set.
+ */
+export function refuseForeignHost(host: string, app: string, variable: string): AppError | undefined {
+  if (isLoopback(host)) return undefined;
+  return new AppError("forbidden", `without ${variable} the ${app} answers to localhost, not to ${host}`);
+}
+
 function sha256(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }

@@ -33,6 +33,7 @@ describe("parse", () => {
     [{ epochs: 10 }, "epochs", "must be at most 9, not 10"],
     [{ epochs: 1.5 }, "epochs", "must be a whole number, not 1.5"],
     [{ epochs: "2" }, "epochs", 'must be a number, not "2"'],
+    [{ epochs: Number("two") }, "epochs", "must be a number"],
     [{ clip: {} }, "clip.value", "is missing; it must be a number"],
     [{ clip: [] }, "clip", "must be an object, not a list"],
     [{ kind: "d" }, "kind", 'must be "a", "b" or "c", not "d"'],

@@ -35,14 +35,17 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, what: stri
     message,
   }));
   const first = issues[0];
-  throw new AppError("invalid_request", `${what} is not valid: ${first?.path || "(root)"}: ${first?.message}`, {
+  const place = first?.path ? `${first.path}: ` : "";
+  throw new AppError("invalid_request", `${what} is not valid: ${place}${first?.message}`, {
     issues,
   });
 }
 
 /** "must be …, not …", or that it is missing. */
 export function mustBe(right: string, given: unknown): string {
-  return given === undefined ? `is missing; it must be ${right}` : `must be ${right}, not ${shown(given)}`;
+  if (given === undefined) return `is missing; it must be ${right}`;
+  // What became NaN was a text that nobody knows any more.
+  return Number.isNaN(given) ? `must be ${right}` : `must be ${right}, not ${shown(given)}`;
 }
 
 const types: Record<string, string> = {
