@@ -1,13 +1,13 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import { AppError } from "@whittle/contracts";
+import { AppError, isLoopback } from "@whittle/contracts";
 import { catalog as everyKind } from "@whittle/jobs/catalog";
 import { createQueue, type Catalog } from "@whittle/queue";
 import { openStore } from "@whittle/store";
 import express, { type Express, type RequestHandler } from "express";
 import helmet from "helmet";
 import { pino, type Logger } from "pino";
-import { createAuthenticator, isLoopback } from "./auth.ts";
+import { createAuthenticator } from "./auth.ts";
 import { boardPath, boardRouter } from "./board.ts";
 import { docsRouter } from "./docs.ts";
 import type { ApiConfig } from "./env.ts";

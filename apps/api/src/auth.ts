@@ -4,6 +4,7 @@ import {
   bearerKey,
   createKeyring,
   outOfScope,
+  refuseForeignHost,
   type ApiKey,
   type KnownKey,
   type Scope,
@@ -35,7 +36,7 @@ export function createAuthenticator(keys: ApiKey[]): Authenticator {
     (find: (request: Request) => KnownKey | undefined, challenge: string, hint: string) =>
     (scope: Scope): RequestHandler =>
     (request, response, next) => {
-      if (keys.length === 0) return next(localOnly(request));
+      if (keys.length === 0) return next(refuseForeignHost(request.hostname, "API", "WHITTLE_API_KEYS"));
       const found = find(request);
       if (found) return next(allows(found.scope, scope) ? undefined : outOfScope(found.scope, scope));
       response.set("WWW-Authenticate", challenge);
@@ -51,16 +52,6 @@ export function createAuthenticator(keys: ApiKey[]): Authenticator {
       "give any user name, and one of the API's keys as password",
     ),
   };
-}
-
-/** A page of another site can point its own host name to 127.0.0.1 (DNS rebinding), but then sends that name. */
-function localOnly(request: Request): AppError | undefined {
-  if (isLoopback(request.hostname)) return undefined;
-  return new AppError("forbidden", `without WHITTLE_API_KEYS the API answers to localhost, not to ${request.hostname}`);
-}
-
-export function isLoopback(host: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/.test(host);
 }
 
 function basicKey(request: Request): string | undefined {

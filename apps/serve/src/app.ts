@@ -14,7 +14,9 @@ export interface AppOptions {
   metrics: ServeMetrics;
   logger: Logger;
   bodyLimit: number;
-  /** Who sends one of these may ask; with none everybody may. */
+  /** Where it listens. */
+  host: string;
+  /** Who sends one of these may ask; with none everybody may but web pages. */
   keys: ApiKey[];
   /** What is to be served and is not, with the reason. */
   missing: () => string[];
@@ -22,7 +24,7 @@ export interface AppOptions {
 }
 
 /** The HTTP side of the serving app: both protocols, health and metrics. */
-export function createApp({ context, metrics, logger, bodyLimit, keys, missing, version }: AppOptions): Express {
+export function createApp({ context, metrics, logger, bodyLimit, host, keys, missing, version }: AppOptions): Express {
   const app = express();
   const protocols: ProtocolContext = {
     ...context,
@@ -42,7 +44,7 @@ export function createApp({ context, metrics, logger, bodyLimit, keys, missing, 
   });
   app.use("/v2", metrics.watch("open-inference"));
   app.use("/v1", metrics.watch("tensorflow"));
-  const guard = createGuard(keys);
+  const guard = createGuard(keys, host);
   app.use(guard("read"));
   app.post("/v2/repository/models/:model/:action", guard("admin"));
   app.get("/metrics", showMetrics);

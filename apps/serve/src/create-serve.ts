@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
-import { AppError, parse } from "@whittle/contracts";
+import { AppError, isLoopback, parse } from "@whittle/contracts";
 import { openStore } from "@whittle/store";
 import { pino, type Logger } from "pino";
 import type { z } from "zod";
@@ -66,6 +66,7 @@ export async function createServe(input: z.input<typeof serveConfig>, parts: Ser
     metrics,
     logger,
     bodyLimit: config.bodyLimit,
+    host: config.host,
     keys: config.keys,
     missing: () => registry.missing,
     version: packageJson.version,
@@ -76,6 +77,13 @@ export async function createServe(input: z.input<typeof serveConfig>, parts: Ser
     throw error;
   });
   logger.info({ url, store: store.location, threads: config.threads, models: config.models }, "serving");
+  if (config.keys.length === 0 && !isLoopback(config.host)) {
+    const { host } = config;
+    logger.warn(
+      { host },
+      "OPEN TO ALL: without WHITTLE_SERVE_KEYS everybody who reaches this host may load and unload models",
+    );
+  }
   const following = follow(registry, config.pollMs, closing.signal);
   const close = async () => {
     closing.abort();
