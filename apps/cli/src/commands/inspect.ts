@@ -1,6 +1,7 @@
 import { AppError, jobState, type JobState, type JobView, type PipelineView } from "@whittle/contracts";
 import { catalog } from "@whittle/jobs/catalog";
 import { Option, type Command } from "commander";
+import { describeBackend } from "../terminal/backend.ts";
 import { printJson } from "../terminal/json.ts";
 import { table } from "../terminal/table.ts";
 import { summary } from "../terminal/watch.ts";
@@ -125,7 +126,7 @@ async function drain(id?: string): Promise<void> {
 async function workers(): Promise<void> {
   const rows = (await createClient().workers()).map(({ id, backend, kinds, jobs: running, draining }) => [
     id,
-    `${backend.backend} ${backend.version}${backend.gpu ? " GPU" : ""}, ${backend.threads} threads`,
+    describeBackend(backend),
     kinds.join(","),
     draining ? "leaving" : running.map((job) => `${job.kind} ${job.id}`).join(", ") || "idle",
   ]);

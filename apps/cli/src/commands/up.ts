@@ -1,7 +1,13 @@
+import { toAppError } from "@whittle/contracts";
 import type { Command } from "commander";
 import { readConfig } from "../env.ts";
-import { startStack, whenAborted, type Stack } from "../stack/stack.ts";
+import { startStack, whenAborted, type Stack, type StackOptions } from "../stack/stack.ts";
+import { describeBackend } from "../terminal/backend.ts";
 import { count, numberOf } from "./options.ts";
+
+const noTensorFlow =
+  "WARNING   NO NATIVE TENSORFLOW: jobs run on WebAssembly, several times slower, and make no SavedModel. " +
+  "`npm run setup` gets it, or says why it can't (unless WHITTLE_BACKEND=wasm asks for this).";
 
 /** `up`: run Whittle on this machine. */
 export function addUp(program: Command): void {
@@ -14,11 +20,16 @@ export function addUp(program: Command): void {
 }
 
 async function up(flags: { workers: number; concurrency: number }): Promise<void> {
-  const signal = onInterrupt();
-  const stack = await startStack({ config: readConfig(), ...flags, say: (line) => console.log(line), signal });
+  await runUp({ config: readConfig(), ...flags, signal: onInterrupt() });
+}
+
+/** Runs Whittle, and says where it is and what its workers compute with, until `signal` is aborted. */
+export async function runUp(options: Omit<StackOptions, "say">): Promise<void> {
+  const stack = await startStack({ ...options, say: (line) => console.log(line) });
   printUrls(stack);
+  await printWorkers(stack);
   console.log("Ctrl-C stops everything.");
-  await untilStopped(stack, signal);
+  await untilStopped(stack, options.signal);
 }
 
 /** A signal that Ctrl-C, SIGTERM and a closed terminal abort, instead of ending the process and leaving what it started. */
@@ -33,6 +44,17 @@ export function printUrls({ apiUrl, serveUrl, logDir }: Stack): void {
   console.log(`API       ${apiUrl}   docs ${apiUrl}/docs   queues ${apiUrl}/admin/queues`);
   console.log(`Serving   ${serveUrl}`);
   console.log(`Logs      ${logDir}`);
+}
+
+/** A line for each worker, and a warning where not all of them have native TensorFlow. */
+async function printWorkers({ client }: Stack): Promise<void> {
+  try {
+    const workers = await client.workers();
+    for (const { id, backend } of workers) console.log(`Worker    ${id}   ${describeBackend(backend)}`);
+    if (workers.some(({ backend }) => backend.backend !== "tensorflow")) console.log(noTensorFlow);
+  } catch (error) {
+    console.log(`WARNING   the workers can't be listed: ${toAppError(error).message}`);
+  }
 }
 
 /** Waits for the interruption and then stops in order; another Ctrl-C stops at once. */
