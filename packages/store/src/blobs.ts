@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { AppError } from "@whittle/contracts";
+import { AppError, toAppError } from "@whittle/contracts";
 import type { StoreDriver } from "./driver.ts";
 import { decode, encode } from "./encoding.ts";
 import { keys } from "./keys.ts";
@@ -10,17 +10,21 @@ export function digestOf(bytes: Uint8Array): string {
 }
 
 /**
- * Writes content under its own digest; content that is there already is left alone.
- * @throws AppError `corrupt` when what is there already is damaged, so that nothing new is built on it.
+ * Writes content under its own digest. Content that is there already is read: where it is sound it is left alone, where it is damaged
+ * the right content takes its place, so that nothing new is built on damage and what was published before is whole again.
  */
 export async function putBlob(driver: StoreDriver, digest: string, bytes: Uint8Array): Promise<void> {
   const key = keys.blob(digest);
   const encoded = await encode(bytes);
-  if (await driver.create(key, encoded)) return;
-  const found = await driver.stat(key);
-  if (found === undefined) return putBlob(driver, digest, bytes);
-  // Another size isn't damage yet: another version of Node may have compressed it.
-  if (found.size !== encoded.byteLength) await getBlob(driver, digest, "content of an earlier publication");
+  while (!(await driver.create(key, encoded))) {
+    try {
+      if ((await getBlob(driver, digest, "content of an earlier publication")) !== undefined) return;
+      // It was collected meanwhile.
+    } catch (error) {
+      if (toAppError(error).code !== "corrupt") throw error;
+      return driver.replace(key, encoded);
+    }
+  }
 }
 
 /**

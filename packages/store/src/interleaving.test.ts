@@ -28,6 +28,7 @@ class WatchedDriver extends MemoryDriver {
   override read = (key: string): Promise<Uint8Array | undefined> => this.#do(() => this.#place.read(key));
   override create = (key: string, bytes: Uint8Array): Promise<boolean> =>
     this.#do(() => this.#place.create(key, bytes));
+  override replace = (key: string, bytes: Uint8Array): Promise<void> => this.#do(() => this.#place.replace(key, bytes));
   override stat = (key: string): Promise<{ size: number } | undefined> => this.#do(() => this.#place.stat(key));
   override list = (prefix: string): Promise<string[]> => this.#do(() => this.#place.list(prefix));
   override entries = (prefix: string): Promise<Entry[]> => this.#do(() => this.#place.entries(prefix));

@@ -91,6 +91,15 @@ describe("a cache", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it("does not hide from a writer that the remote place is damaged, and gives what he puts there", async () => {
+    const { remote, cached } = await withContent();
+    await cached.read(key);
+    await remote.replace(key, content.slice(1));
+    await putBlob(cached, digestOf(content), content);
+    expect(await remote.read(key)).toEqual(await cached.read(key));
+    expect(await cached.read(key)).toEqual(content);
+  });
+
   it("removes what was read longest ago when there is too much", async () => {
     const { cached, remote } = await withContent(2_000);
     await cached.read(key);

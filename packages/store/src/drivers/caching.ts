@@ -41,6 +41,11 @@ export class CachingDriver implements StoreDriver {
     return created;
   }
 
+  async replace(key: string, bytes: Uint8Array): Promise<void> {
+    await this.#remote.replace(key, bytes);
+    await this.#forget(key);
+  }
+
   stat(key: string): Promise<{ size: number } | undefined> {
     return this.#remote.stat(key);
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, open, readFile, readdir, rm, stat } from "node:fs/promises";
+import { link, mkdir, open, readFile, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { checkKey, type Entry, type StoreDriver } from "../driver.ts";
 import { asAppError, errno } from "./fs-errors.ts";
@@ -29,7 +29,12 @@ export class FsDriver implements StoreDriver {
       await this.#reporting(flushFolder(folder));
       return false;
     }
-    return this.#reporting(this.#writeAndLink(target, folder, bytes));
+    return this.#reporting(this.#writeAside(target, bytes, (temporary) => linkNew(temporary, target)));
+  }
+
+  async replace(key: string, bytes: Uint8Array): Promise<void> {
+    const target = this.#path(key);
+    await this.#reporting(this.#writeAside(target, bytes, (temporary) => rename(temporary, target)));
   }
 
   async stat(key: string): Promise<{ size: number } | undefined> {
@@ -82,15 +87,17 @@ export class FsDriver implements StoreDriver {
     }
   }
 
-  async #writeAndLink(target: string, folder: string, bytes: Uint8Array): Promise<boolean> {
+  /** Writes content to `tmp/`, from where `place` gives it its name. */
+  async #writeAside<T>(target: string, bytes: Uint8Array, place: (temporary: string) => Promise<T>): Promise<T> {
+    const folder = dirname(target);
     const temporary = join(this.location, "tmp", randomUUID());
     await makeFolder(dirname(temporary));
     await makeFolder(folder);
     try {
       await writeFlushed(temporary, bytes);
-      const won = await linkNew(temporary, target);
+      const placed = await place(temporary);
       await flushFolder(folder);
-      return won;
+      return placed;
     } finally {
       await rm(temporary, { force: true });
     }

@@ -14,8 +14,13 @@ export class MemoryDriver implements StoreDriver {
   async create(key: string, bytes: Uint8Array): Promise<boolean> {
     checkKey(key);
     if (this.#entries.has(key)) return false;
-    this.#entries.set(key, { bytes: new Uint8Array(bytes), modified: Date.now() });
+    await this.replace(key, bytes);
     return true;
+  }
+
+  async replace(key: string, bytes: Uint8Array): Promise<void> {
+    checkKey(key);
+    this.#entries.set(key, { bytes: new Uint8Array(bytes), modified: Date.now() });
   }
 
   async stat(key: string): Promise<{ size: number } | undefined> {

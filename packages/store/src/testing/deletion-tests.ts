@@ -27,6 +27,7 @@ function dyingAt(place: StoreDriver, fatal: number): StoreDriver {
     location: place.location,
     read: (key) => call(() => place.read(key)),
     create: (key, bytes) => call(() => place.create(key, bytes)),
+    replace: (key, bytes) => call(() => place.replace(key, bytes)),
     stat: (key) => call(() => place.stat(key)),
     list: (prefix) => call(() => place.list(prefix)),
     entries: (prefix) => call(() => place.entries(prefix)),

@@ -51,6 +51,21 @@ export function driverTests(makeDriver: MakeDriver): void {
       expect(await driver.read("a")).toEqual(encode("kept"));
     });
 
+    it("replaces what is there at once: readers see one or the other, and never nothing", async () => {
+      const { driver, again } = await makeDriver();
+      const [damaged, right] = [encode("damaged ".repeat(5000)), encode("right ".repeat(9000))];
+      await driver.create("a/b", damaged);
+      const reading = async () => {
+        for (let n = 0; n < 30; n++) {
+          const bytes = Buffer.from((await again().read("a/b")) ?? []);
+          expect(bytes.equals(damaged) || bytes.equals(right)).toBe(true);
+        }
+      };
+      await Promise.all([reading(), ...[driver, again(), driver].map((one) => one.replace("a/b", right))]);
+      expect(await again().read("a/b")).toEqual(right);
+      expect(await driver.list("a/")).toEqual(["a/b"]);
+    });
+
     it("lists the keys below a prefix, sorted and at every depth", async () => {
       const { driver } = await makeDriver();
       for (const key of ["m/b/2", "m/b/1", "m/a", "mm/c", "n"]) await driver.create(key, encode(key));

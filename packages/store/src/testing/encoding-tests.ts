@@ -48,7 +48,7 @@ export function encodingTests(makeDriver: MakeDriver): void {
       expect(await getBlob(driver, digestOf(bytes), "it")).toEqual(bytes);
     });
 
-    it("is reported as damaged when it was cut after compression", async () => {
+    it("is reported as damaged when it was cut after compression, until it is written again", async () => {
       const { driver } = await makeDriver();
       const bytes = sparseWeights(10_000);
       const key = keys.blob(digestOf(bytes));
@@ -60,7 +60,8 @@ export function encodingTests(makeDriver: MakeDriver): void {
         code: "corrupt",
         message: expect.stringContaining("weights.bin is damaged"),
       });
-      await expect(putBlob(driver, digestOf(bytes), bytes)).rejects.toMatchObject({ code: "corrupt" });
+      await putBlob(driver, digestOf(bytes), bytes);
+      expect(await getBlob(driver, digestOf(bytes), "weights.bin")).toEqual(bytes);
     });
 
     it("is counted raw and as stored", async () => {

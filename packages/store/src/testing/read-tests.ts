@@ -5,11 +5,11 @@ import { exampleDraft } from "./example-draft.ts";
 import type { MakeDriver } from "./test-store.ts";
 
 async function published(makeDriver: MakeDriver) {
-  const { driver } = await makeDriver();
+  const { driver, again } = await makeDriver();
   const store = new ArtifactStore(driver);
   const draft = exampleDraft("content");
   const record = await store.publish(draft, { name: "digits", alias: "prod", jobId: "job1", actor: "me" });
-  return { driver, store, draft, record, manifest: await store.manifest(record.digest) };
+  return { driver, again, store, draft, record, manifest: await store.manifest(record.digest) };
 }
 
 export function readTests(makeDriver: MakeDriver): void {
@@ -110,15 +110,18 @@ export function damageTests(makeDriver: MakeDriver): void {
       await expect(store.verify(record.digest)).rejects.toMatchObject({ code: "corrupt" });
     });
 
-    it("does not build on content that is damaged already", async () => {
-      const { driver, store, draft, manifest } = await published(makeDriver);
-      const key = keys.blob(manifest.files[0]?.digest ?? "");
-      await driver.remove(key);
-      await driver.create(key, new Uint8Array(1));
-      await expect(store.publish(draft, { name: "other", jobId: "2", actor: "me" })).rejects.toMatchObject({
-        code: "corrupt",
-      });
-      expect((await store.models()).map(({ name }) => name)).toEqual(["digits"]);
+    it.each([
+      ["of its size", (bytes: Uint8Array) => bytes.with(3, (bytes[3] ?? 0) ^ 1)],
+      ["of another size", (bytes: Uint8Array) => bytes.slice(1)],
+    ])("%s is mended by publishing the same content again, for every version that has it", async (_, damage) => {
+      const { driver, again, store, draft, manifest, record } = await published(makeDriver);
+      const blobs = [record.digest, ...manifest.files.map(({ digest }) => digest)].map((digest) => keys.blob(digest));
+      for (const key of blobs) await driver.replace(key, damage((await driver.read(key)) ?? new Uint8Array()));
+      expect((await store.audit()).issues.length).toBeGreaterThan(blobs.length);
+      const other = { name: "other", actor: "me" };
+      await Promise.all(["2", "3", "2"].map((jobId) => new ArtifactStore(again()).publish(draft, { ...other, jobId })));
+      expect(await new ArtifactStore(again()).audit()).toMatchObject({ versions: 3, issues: [] });
+      expect(await store.verify(record.digest)).toEqual([]);
     });
   });
 }

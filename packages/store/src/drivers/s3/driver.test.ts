@@ -60,6 +60,14 @@ describe("content in parts", () => {
     expect(server.bucket.objects.get("store/a")?.etag).toMatch(/-2$/);
   });
 
+  it("takes the place of what is damaged, whoever else puts it there", async () => {
+    await driver().create("a", large.slice(1));
+    await Promise.all([driver().replace("a", large), driver().replace("a", large)]);
+    expect(Buffer.compare((await driver().read("a")) ?? bytes, large)).toBe(0);
+    expect(server.bucket.objects.get("store/a")?.etag).toMatch(/-2$/);
+    expect(server.bucket.uploads.size).toBe(0);
+  });
+
   it("is won by one of several writers, and the others withdraw what they sent", async () => {
     const won = await Promise.all([1, 2, 3].map((n) => driver().create("a", large.slice(n))));
     expect(won.filter(Boolean)).toHaveLength(1);

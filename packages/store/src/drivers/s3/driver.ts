@@ -55,15 +55,21 @@ export class S3Driver implements StoreDriver {
       if (severalParts && (await absentAsUndefined(this.#objects.head(target)))) return false;
       const writer = randomUUID();
       try {
-        // A conflict says that another write was going on. AWS asks to send all again, also what is in parts.
-        await retry(this.#limits.attempts, isContended, () =>
-          bytes.byteLength > wholeBytes
-            ? this.#objects.putParts(target, bytes, partBytes, writer)
-            : this.#objects.put(target, bytes, writer),
-        );
+        await this.#send(target, bytes, { writer, replacing: false });
         return true;
       } catch (error) {
         return await this.#settle(target, writer, error);
+      }
+    });
+  }
+
+  async replace(key: string, bytes: Uint8Array): Promise<void> {
+    await this.#on(key, "replacing", async (target) => {
+      const writer = randomUUID();
+      try {
+        await this.#send(target, bytes, { writer, replacing: true });
+      } catch (error) {
+        await this.#settle(target, writer, error);
       }
     });
   }
@@ -98,6 +104,16 @@ export class S3Driver implements StoreDriver {
     } catch (error) {
       throw asAppError(error, `${doing} ${this.location}${key}`);
     }
+  }
+
+  #send(target: string, bytes: Uint8Array, write: { writer: string; replacing: boolean }): Promise<void> {
+    const { attempts, wholeBytes, partBytes } = this.#limits;
+    // A conflict says that another write was going on. AWS asks to send all again, also what is in parts.
+    return retry(attempts, isContended, () =>
+      bytes.byteLength > wholeBytes
+        ? this.#objects.putParts(target, bytes, partBytes, write)
+        : this.#objects.put(target, bytes, write),
+    );
   }
 
   /** Says who has created a key, after a writer was refused (the key is taken, or its upload was completed before). */

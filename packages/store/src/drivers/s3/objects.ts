@@ -16,6 +16,12 @@ import type { Entry } from "../../driver.ts";
 import { BrokenBody, isTransient } from "./errors.ts";
 import { retry } from "./retry.ts";
 
+interface Write {
+  /** The mark that the content is written with. */
+  writer: string;
+  replacing: boolean;
+}
+
 /** Requests to one bucket: each is tried up to `attempts` times, and what the SDK throws is thrown. */
 export class S3Objects {
   readonly #client: S3Client;
@@ -47,21 +53,21 @@ export class S3Objects {
     return { size: ContentLength ?? 0, writer: Metadata?.["writer"] };
   }
 
-  /** Creates a key that must not exist. */
-  async put(Key: string, bytes: Uint8Array, writer: string): Promise<void> {
+  /** Creates a key that must not exist, or with `replacing` writes one that may. */
+  async put(Key: string, bytes: Uint8Array, { writer, replacing }: Write): Promise<void> {
     const command = new PutObjectCommand({
       Bucket: this.#bucket,
       Key,
       Body: bytes,
       ChecksumSHA256: sha256(bytes),
-      IfNoneMatch: "*",
+      ...(!replacing && { IfNoneMatch: "*" }),
       Metadata: { writer },
     });
     await this.#retrying(() => this.#client.send(command));
   }
 
-  /** Creates a key that must not exist from parts of `partBytes`. What was sent is withdrawn when that fails. */
-  async putParts(Key: string, bytes: Uint8Array, partBytes: number, writer: string): Promise<void> {
+  /** As {@link put}, from parts of `partBytes`. What was sent is withdrawn when that fails. */
+  async putParts(Key: string, bytes: Uint8Array, partBytes: number, { writer, replacing }: Write): Promise<void> {
     const target = { Bucket: this.#bucket, Key };
     const begin = new CreateMultipartUploadCommand({ ...target, ChecksumAlgorithm: "SHA256", Metadata: { writer } });
     const { UploadId } = await this.#retrying(() => this.#client.send(begin));
@@ -70,7 +76,11 @@ export class S3Objects {
       const Parts: CompletedPart[] = [];
       for (let offset = 0; offset < bytes.byteLength; offset += partBytes)
         Parts.push(await this.#putPart(upload, Parts.length + 1, bytes.subarray(offset, offset + partBytes)));
-      const complete = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts }, IfNoneMatch: "*" });
+      const complete = new CompleteMultipartUploadCommand({
+        ...upload,
+        MultipartUpload: { Parts },
+        ...(!replacing && { IfNoneMatch: "*" }),
+      });
       await this.#retrying(() => this.#client.send(complete));
     } catch (error) {
       // Best effort: what stays behind is seen by nobody, and the bucket's lifecycle rule removes it.
