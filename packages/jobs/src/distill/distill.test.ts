@@ -112,6 +112,30 @@ describe("distilling", () => {
     expect((await metricsOf("tied")).loss).not.toBe((await metricsOf("untied")).loss);
   });
 
+  it("learns features and attention of one layer of the teacher", async () => {
+    await bench.run("train", { ...tinyTraining, ...cnn, epochs: 1 }, { id: "looked-at" });
+    const both = [
+      { teacher: "relu1", student: "relu1", weight: 5 },
+      { teacher: "relu2", student: "relu2", type: "attention" },
+      { teacher: "relu1", student: "relu1", type: "attention", weight: 7 },
+    ];
+    const lossWith = async (hints: object[]) => {
+      const losses: number[] = [];
+      const emit = (event: NewJobEvent) => void (event.type === "metrics" && losses.push(event.values["loss"] ?? 0));
+      const given = { ...params, ...cnn, teacher: "looked-at", alpha: 1, epochs: 1, batchSize: 1024 };
+      // One step: the loss is that of the first weights, and each hint adds to it.
+      await bench.run("distill", { ...given, limit: { train: 100 }, hints }, { emit });
+      return losses[0] ?? Number.NaN;
+    };
+    const none = await lossWith([]);
+    const alone: number[] = [];
+    for (const hint of both.slice(1)) alone.push((await lossWith([hint])) - none);
+    const together = (await lossWith(both)) - none;
+    const features = (await lossWith(both.slice(0, 1))) - none;
+    expect(Math.min(features, ...alone)).toBeGreaterThan(0);
+    expect(together).toBeCloseTo(features + alone.reduce((a, b) => a + b), 3);
+  });
+
   it("goes on with its hints from where it was stopped", async () => {
     const tied = { ...params, hints: [{ teacher: "hidden1", student: "hidden1" }] };
     const whole = await bench.run("distill", tied);

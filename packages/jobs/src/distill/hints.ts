@@ -26,7 +26,9 @@ export function tieHints(hints: Hint[], teacher: tf.LayersModel, student: tf.Lay
     to: featuresOf(student, hint.student, `hints.${at}.student`),
   }));
   for (const [at, { from, to }] of pairs.entries()) checkShapes(hints[at]?.type, from.shape, to.shape, `hints.${at}`);
-  const watched = tf.model({ inputs: teacher.inputs, outputs: pairs.map(({ from }) => from) });
+  // A model answers an output that it is made with twice only once.
+  const outputs = [...new Set(pairs.map(({ from }) => from))];
+  const watched = tf.model({ inputs: teacher.inputs, outputs });
   const lossVariables: Hints["lossVariables"] = [];
   const losses = hints.map(({ type }, at): HintLoss => {
     if (type === "attention") return attentionLoss;
@@ -39,7 +41,8 @@ export function tieHints(hints: Hint[], teacher: tf.LayersModel, student: tf.Lay
     tf.tidy(() => {
       const given = [watched.apply(x, { training: false })].flat();
       const terms = hints.map(({ student: layer, weight }, at) => {
-        const [own, others] = [features[layer], given[at]];
+        const from = pairs[at]?.from;
+        const [own, others] = [features[layer], from && given[outputs.indexOf(from)]];
         if (!own || !(others instanceof tf.Tensor)) throw new RangeError(`hints.${at} has no features to compare`);
         return losses[at]?.(own, others).mul(weight) ?? tf.scalar(0);
       });
