@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { AppError, isLoopback } from "@whittle/contracts";
 import { catalog as everyKind } from "@whittle/jobs/catalog";
-import { createQueue, type Catalog } from "@whittle/queue";
+import { createQueue, type Catalog, type WebhookProblem } from "@whittle/queue";
 import { openStore } from "@whittle/store";
 import express, { type Express, type RequestHandler } from "express";
 import helmet from "helmet";
@@ -53,7 +53,13 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   const log = pino({ name: "api", level: options.logLevel });
   const store = await openStore(options.store);
   const { webhooks } = options;
-  const queue = createQueue({ redisUrl, prefix, catalog, ...(webhooks && { webhooks }) });
+  const onProblem = (problem: WebhookProblem): void => log.warn(problem, "a webhook was not delivered");
+  const queue = createQueue({
+    redisUrl,
+    prefix,
+    catalog,
+    ...(webhooks && { webhooks: { ...webhooks, onProblem } }),
+  });
   const leave = new AbortController();
   const services = { queue, store, catalog, auth: createAuthenticator(keys), log, heartbeatMs, leaving: leave.signal };
   const server = createServer(createApp(services, options));

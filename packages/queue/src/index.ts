@@ -7,4 +7,4 @@ export { eventId, isFinal, type EventQuery } from "./events.ts";
 export type { JobPage, ListQuery } from "./list.ts";
 export type { KindCounts } from "./counts.ts";
 export type { Retention } from "./retention.ts";
-export type { WebhookOptions } from "./webhooks/deliveries.ts";
+export type { WebhookOptions, WebhookProblem } from "./webhooks/deliveries.ts";

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -95,6 +95,18 @@ describe("models", () => {
 });
 
 describe("submit", () => {
+  it("has a webhook whose failed deliveries are in the API's log, without the query of its URL", async () => {
+    const id = await submit("--webhook", `http://${host}:9/hook?token=hidden`);
+    await whittle("cancel", id);
+    const logged = async (): Promise<string> => {
+      const lines = (await readFile(api.log, "utf8")).split("\n");
+      return lines.find((line) => line.includes("a webhook was not delivered") && line.includes(id)) ?? "";
+    };
+    await vi.waitFor(async () => expect(await logged()).toContain("ECONNREFUSED"), { timeout: 20_000 });
+    expect(JSON.parse(await logged())).toMatchObject({ level: 40, job: id, host, attempt: 1, final: false });
+    expect(await logged()).not.toContain("hidden");
+  });
+
   it("passes every option on", async () => {
     const hook = `http://${host}:9/hook`;
     const flags = `--name judged --alias prod --priority 5 --attempts 2 --timeout 60 --webhook ${hook} --fresh`;

@@ -41,7 +41,8 @@ export function checkDestination(url: string, hosts: string[]): void {
   });
 }
 
-function hostOf(url: string): string {
+/** A URL's host, without port and brackets, in small letters. */
+export function hostOf(url: string): string {
   return new URL(url).hostname.replace(/^\[|\]$/g, "").toLowerCase();
 }
 
@@ -55,13 +56,17 @@ export function lookupListed(hosts: string[]) {
   return (name: string, options: LookupOptions, callback: Callback): void => {
     lookup(name, { ...options, all: true }, (error, found) => {
       const refused = found?.find(({ address }) => isPrivate(address) && !hosts.includes(address));
-      if (error || refused)
-        return callback(error ?? new Error(`${name} stands for ${refused?.address}, which is private`), []);
+      if (error || refused) return callback(error ?? privateDestination(name, refused?.address), []);
       if (options.all) return callback(null, found);
       const [first] = found;
       callback(null, first?.address ?? "", first?.family);
     });
   };
+}
+
+function privateDestination(name: string, address = ""): AppError {
+  const message = `${name} stands for ${address}, which is private and not itself in WHITTLE_WEBHOOK_HOSTS`;
+  return new AppError("invalid_request", message);
 }
 
 export function isPrivate(address: string): boolean {

@@ -9,7 +9,7 @@ const limitMs = 15_000;
 
 /**
  * Sends a signed message. Redirections are not followed.
- * @returns the answer's status. @throws AppError `invalid_request` for a host that is not listed; whatever the connection fails with.
+ * @returns the answer's status. @throws AppError `invalid_request` for a host that is not listed, or stands for a private address that is not; whatever the connection fails with.
  */
 export async function post(url: string, message: Message, secret: string, hosts: string[]): Promise<number> {
   checkDestination(url, hosts);
@@ -25,6 +25,6 @@ export async function post(url: string, message: Message, secret: string, hosts:
   const response = await answered;
   response.resume();
   await once(response, "end");
-  if (response.statusCode === undefined) throw new AppError("unavailable", `${url} gave no status`);
+  if (response.statusCode === undefined) throw new AppError("unavailable", "the answer had no status");
   return response.statusCode;
 }

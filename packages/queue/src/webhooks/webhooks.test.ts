@@ -1,9 +1,12 @@
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
+import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { makeKeys } from "../keys.ts";
 import { createQueue, type JobQueue } from "../queue.ts";
 import { catalog, resultOf } from "../rig-jobs.ts";
 import { useRig } from "../rig.ts";
+import type { WebhookProblem } from "./deliveries.ts";
 import { checkDestination, isPrivate } from "./destination.ts";
 import { post } from "./post.ts";
 import { signedHeaders } from "./signature.ts";
@@ -70,6 +73,7 @@ interface Received {
 describe("webhooks", () => {
   const rig = useRig();
   const received: Received[] = [];
+  const problems: WebhookProblem[] = [];
   let answers: number[] = [];
   let server: Server;
   let url: string;
@@ -77,6 +81,7 @@ describe("webhooks", () => {
 
   beforeEach(async () => {
     received.length = 0;
+    problems.length = 0;
     answers = [];
     server = createServer((request, response) => {
       let body = "";
@@ -98,8 +103,10 @@ describe("webhooks", () => {
     server.close();
   });
 
-  const open = () =>
-    createQueue({ redisUrl: rig.redis.url, prefix: rig.prefix, catalog, webhooks: { secret, hosts: ["127.0.0.1"] } });
+  const open = (hosts = ["127.0.0.1"]) => {
+    const webhooks = { secret, hosts, onProblem: (problem: WebhookProblem) => void problems.push(problem) };
+    return createQueue({ redisUrl: rig.redis.url, prefix: rig.prefix, catalog, webhooks });
+  };
   const submit = (to: string) =>
     queue.submit({ kind: "make", params: {}, options: { webhook: { url: to } }, submittedBy: "test" });
   const told = () => received.map(({ body }) => String(/"type":"(job\.[a-z]+)"/.exec(body)?.[1]));
@@ -146,4 +153,52 @@ describe("webhooks", () => {
       "none is",
     );
   });
+
+  it("that fail are told of, without what is secret in the URL, and tried again", async () => {
+    answers = [500];
+    const { id } = await submit(`${url}?token=hidden`);
+    await queue.cancel(id);
+    await vi.waitFor(() => expect(received).toHaveLength(2), { timeout: 20_000 });
+    expect(problems).toEqual([{ job: id, host: "127.0.0.1", attempt: 1, final: false, reason: "the answer was 500" }]);
+  });
+
+  it("to a name that stands for a private address are told of and given up at once", async () => {
+    await queue.close();
+    queue = open(["localhost"]);
+    await vi.waitFor(() => queue.ping(), { timeout: 20_000 });
+    const { id } = await submit(`${url.replace("127.0.0.1", "localhost")}?token=hidden`);
+    await queue.cancel(id);
+    await vi.waitFor(() => expect(problems).toHaveLength(1), { timeout: 20_000 });
+    expect(problems).toEqual([
+      {
+        job: id,
+        host: "localhost",
+        attempt: 1,
+        final: true,
+        reason: expect.stringMatching(/^localhost stands for .*private/),
+      },
+    ]);
+    await withRedis(async (redis) => {
+      expect(await redis.zcard(`${makeKeys(rig.prefix).bull}:webhooks:failed`)).toBe(1);
+    });
+    expect(received).toEqual([]);
+  });
+
+  it("go on after events that can't be read, which are told of and dropped", async () => {
+    const { id } = await submit(url);
+    const { webhooks } = makeKeys(rig.prefix);
+    await withRedis(async (redis) => {
+      for (const event of ["{", '{"type":"no such type"}']) await redis.xadd(webhooks, "*", "job", id, "event", event);
+      await queue.cancel(id);
+      await vi.waitFor(() => expect(told()).toEqual(["job.cancelled"]), { timeout: 20_000 });
+      await vi.waitFor(async () => expect(await redis.xlen(webhooks)).toBe(0), { timeout: 20_000 });
+    });
+    const dropped = { job: id, final: true, reason: expect.stringContaining("can't be read and is dropped") };
+    expect(problems).toEqual([dropped, dropped]);
+  });
+
+  async function withRedis(use: (redis: Redis) => Promise<void>): Promise<void> {
+    const redis = new Redis(rig.redis.url);
+    await use(redis).finally(() => redis.disconnect());
+  }
 });
