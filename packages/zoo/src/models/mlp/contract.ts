@@ -8,6 +8,11 @@ export const family = defineFamily({
   title: "Multilayer perceptron",
   description:
     "Dense layers on the flattened input; with one hidden layer of 128 units the 784-128-10 network for 28 x 28 images.",
+  takes: {
+    description: "rows [steps, features] or images [height, width, channels]",
+    // Token ids are names, not quantities.
+    include: ({ inputShape, vocabulary }) => vocabulary === undefined && inputShape.length > 1,
+  },
   params: z.strictObject({
     hidden: z
       .array(units)

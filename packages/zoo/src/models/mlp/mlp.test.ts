@@ -15,4 +15,16 @@ describe("mlp", () => {
     ]);
     expect(model.countParams()).toBe(101_770);
   });
+
+  it.each([
+    ["token ids", { inputShape: [32], vocabulary: 81 }, "not [32] of 81 tokens"],
+    ["single numbers in a row", { inputShape: [64] }, "not [64]"],
+  ])("refuses %s at the family", (_what, shape, message) => {
+    const problem = `a mlp takes rows [steps, features] or images [height, width, channels], ${message}`;
+    const refused = expect.objectContaining({
+      code: "invalid_request",
+      issues: [{ path: "family", message: problem }],
+    });
+    expect(() => buildModel("mlp", {}, { ...shape, classes: 10, seed: 1 })).toThrow(refused);
+  });
 });
