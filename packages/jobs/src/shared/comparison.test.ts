@@ -84,6 +84,14 @@ describe("recommending a compressed model", () => {
     ]);
   });
 
+  it("does not take a few microseconds for slower, and shows the difference where it does", () => {
+    const fastBase = { parentLatencyMs: latencies(0.012, 0.015) };
+    const noise = { ...fastBase, latencyMs: latencies(0.0165, 0.0195) };
+    expect(recommend(metricsOf(0.9, 1), noise)).toEqual({ recommended: true, reasons: [] });
+    const slower = { ...fastBase, latencyMs: latencies(0.0165, 0.0205) };
+    expect(recommend(metricsOf(0.9, 1), slower)?.reasons).toEqual(["it is slower at batch 32: 0.021 ms for 0.015 ms"]);
+  });
+
   it("holds a larger file against it although it is smaller when gzipped", () => {
     const larger = { ...metricsOf(0.9, 1), bytes: 2001 };
     expect(recommend(larger, asFast)).toEqual({

@@ -42,6 +42,11 @@ const acceptedLoss = 0.005;
 const significance = 0.05;
 /** Two latencies within this share of each other are taken as the same: so much differs between two runs of one model. */
 const latencyTolerance = 0.05;
+/**
+ * And so are two that are this close, in ms: a model of 11 to 18 us measured against itself, 360 times beside other work on the machine,
+ * differed by up to 2 us.
+ */
+const latencyFloor = 0.005;
 
 /** Whether to use a compressed model in place of the one that it was made from; the reasons speak against it. */
 export function recommend(
@@ -66,7 +71,7 @@ export function recommend(
     ["b32", "batch 32"],
   ] as const) {
     const [own, other] = [latencyMs?.[batch].p50, parentLatencyMs?.[batch].p50];
-    if (own !== undefined && other !== undefined && own > other * (1 + latencyTolerance))
+    if (own !== undefined && other !== undefined && own - other > Math.max(latencyFloor, other * latencyTolerance))
       reasons.push(`it is slower at ${name}: ${own.toFixed(3)} ms for ${other.toFixed(3)} ms`);
   }
   return { recommended: reasons.length === 0, reasons };
