@@ -36,4 +36,20 @@ describe("the API's environment", () => {
   it("needs a secret where it allows webhooks", () => {
     expect(() => readConfig({ WHITTLE_WEBHOOK_HOSTS: "a.example" })).toThrow(/WHITTLE_WEBHOOK_SECRET: is missing/);
   });
+
+  it("takes hosts for webhooks as URLs have them", () => {
+    const hosts = "Example.com, *.Hooks.example 127.0.0.1 0:0::1 b\u00fccher.example";
+    const environment = { WHITTLE_WEBHOOK_HOSTS: hosts, WHITTLE_WEBHOOK_SECRET: `whsec_${"A".repeat(32)}` };
+    const same = ["example.com", "*.hooks.example", "127.0.0.1", "::1", "xn--bcher-kva.example"];
+    expect(readConfig(environment).webhooks?.hosts).toEqual(same);
+  });
+
+  it.each(["https://a.example", "a.example:8080", "a.example/hook", "[::1]", "*", "me@a.example"])(
+    "refuses %s as a host for webhooks, and says what would be right",
+    (host) => {
+      const environment = { WHITTLE_WEBHOOK_HOSTS: `b.example,${host}` };
+      const message = `WHITTLE_WEBHOOK_HOSTS.1: must be a name, *.name or an address, without scheme, port and path, not "${host}"`;
+      expect(() => readConfig(environment)).toThrow(message);
+    },
+  );
 });

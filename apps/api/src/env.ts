@@ -1,5 +1,17 @@
-import { apiKeys, parse, presentVariables } from "@whittle/contracts";
+import { isIPv6 } from "node:net";
+import { apiKeys, mustBe, parse, presentVariables } from "@whittle/contracts";
 import { z } from "zod";
+
+/** A host, as it stands in a URL that was parsed: only so do the two compare. */
+const webhookHost = z.string().transform((text, context) => {
+  const wildcard = text.startsWith("*.") ? "*." : "";
+  const name = text.slice(wildcard.length);
+  const url = `http://${isIPv6(name) ? `[${name}]` : name}`;
+  if ((isIPv6(name) || /^[^:/?#@*[\]\\]+$/.test(name)) && URL.canParse(url))
+    return wildcard + new URL(url).hostname.replace(/^\[|\]$/g, "");
+  context.addIssue(mustBe("a name, *.name or an address, without scheme, port and path", text));
+  return z.NEVER;
+});
 
 const schema = z
   .object({
@@ -17,7 +29,8 @@ const schema = z
     WHITTLE_WEBHOOK_HOSTS: z
       .string()
       .default("")
-      .transform((text) => text.split(/[\s,]+/).filter((host) => host !== "")),
+      .transform((text) => text.split(/[\s,]+/).filter((host) => host !== ""))
+      .pipe(z.array(webhookHost)),
     WHITTLE_BULL_BOARD_WRITABLE: z.stringbool().default(false),
     WHITTLE_BODY_LIMIT_BYTES: z.coerce.number().int().min(1024).default(1_048_576),
     WHITTLE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { mustBe } from "./parse.ts";
 import { aliasName, modelName, parseModelReference } from "./references.ts";
 import type { SerializedError } from "./errors.ts";
 
@@ -82,7 +83,11 @@ export const outputSpec = z.strictObject({
   alias: aliasName.optional(),
 });
 
-const webhook = z.strictObject({ url: z.url({ protocol: /^https?$/ }) });
+const webhookUrl = z.url({
+  protocol: /^https?$/,
+  error: ({ input }) => mustBe("a URL that starts with http:// or https://", input),
+});
+const webhook = z.strictObject({ url: webhookUrl });
 
 /** Options of a submission that are the same for every kind. */
 export const jobOptions = z.object({

@@ -72,7 +72,9 @@ export async function submitPipeline(
 ): Promise<string> {
   const { submittedBy, idempotencyKey } = submission;
   const planned = planPipeline(catalog, submission.request);
-  for (const { webhook } of planned) if (webhook) checkDestination(webhook.url, webhookHosts);
+  submission.request.steps.forEach(({ webhook }, at) => {
+    if (webhook) checkDestination(webhook.url, webhookHosts, `steps.${at}.webhook.url`);
+  });
   const id = newId();
   const steps = Object.fromEntries(planned.map(({ step }) => [step, newId()]));
   const jobs = planned.map((step) => pipelineJob(id, steps, planned, step, submittedBy));

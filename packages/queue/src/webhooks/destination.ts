@@ -29,16 +29,15 @@ for (const [net, bits] of [
 /**
  * Refuses a webhook that goes elsewhere than to the listed hosts.
  * @param hosts names, `*.name` for all below a name, and addresses.
+ * @param at the field that the URL is in.
  * @throws AppError `invalid_request`.
  */
-export function checkDestination(url: string, hosts: string[]): void {
+export function checkDestination(url: string, hosts: string[], at = "webhook.url"): void {
   const host = hostOf(url);
   if (hosts.some((listed) => listed === host || (listed.startsWith("*.") && host.endsWith(listed.slice(1))))) return;
   const allowed = hosts.length === 0 ? "none is" : `these are: ${hosts.join(", ")}`;
   const message = `${host} is not a host that webhooks may go to; ${allowed} (WHITTLE_WEBHOOK_HOSTS)`;
-  throw new AppError("invalid_request", `options.webhook.url: ${message}`, {
-    issues: [{ path: "webhook.url", message }],
-  });
+  throw new AppError("invalid_request", `${at}: ${message}`, { issues: [{ path: at, message }] });
 }
 
 /** A URL's host, without port and brackets, in small letters. */

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
+import { pipelineRequest } from "@whittle/contracts";
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { makeKeys } from "../keys.ts";
@@ -136,7 +137,8 @@ describe("webhooks", () => {
     answers = [500];
     await submit(url);
     await queue.cancel((await queue.list({ limit: 1 })).jobs[0]?.id ?? "");
-    await vi.waitFor(() => expect(received).toHaveLength(1), 20_000);
+    // It is written down that the try has failed: else the next waits, for up to a minute, until the claim on it has lapsed.
+    await vi.waitFor(() => expect(problems).toHaveLength(1), { timeout: 20_000 });
     await queue.close();
     queue = open();
     await vi.waitFor(() => expect(told()).toEqual(["job.cancelled", "job.cancelled"]), 20_000);
@@ -146,11 +148,35 @@ describe("webhooks", () => {
   it("are refused to hosts that are not listed, and where none is", async () => {
     await expect(submit("https://example.com/")).rejects.toMatchObject({
       code: "invalid_request",
+      message: expect.stringMatching(/^webhook.url: example.com is not a host/),
       issues: [{ path: "webhook.url", message: expect.stringContaining("127.0.0.1 (WHITTLE_WEBHOOK_HOSTS)") }],
     });
     const options = { webhook: { url } };
     await expect(rig.queue.submit({ kind: "make", params: {}, options, submittedBy: "test" })).rejects.toThrow(
       "none is",
+    );
+  });
+
+  it("that are refused in a pipeline name the step, wherever it stands", async () => {
+    const steps = [
+      { step: "last", kind: "change", params: { base: "$first" }, webhook: { url: "https://example.com/" } },
+      { step: "first", kind: "make" },
+    ];
+    const request = pipelineRequest.parse({ steps });
+    await expect(queue.submitPipeline({ request, submittedBy: "test" })).rejects.toMatchObject({
+      message: expect.stringMatching(/^steps.0.webhook.url: example.com is not a host/),
+      issues: [{ path: "steps.0.webhook.url" }],
+    });
+  });
+
+  it.each(["file:///x", "hook", 5])("are not sent to %j, and it is said what would be right", async (to) => {
+    const wrong = JSON.parse(JSON.stringify({ webhook: { url: to } }));
+    await expect(queue.submit({ kind: "make", params: {}, options: wrong, submittedBy: "test" })).rejects.toMatchObject(
+      {
+        issues: [
+          { path: "webhook.url", message: expect.stringMatching(/^must be a URL that starts with http:.*, not /) },
+        ],
+      },
     );
   });
 
