@@ -71,6 +71,12 @@ describe("docker-compose.yml", () => {
     expect(services["redis"]?.ports).toEqual([]);
   });
 
+  it("takes nothing from the environment that docs/docker.md does not explain", async () => {
+    const taken = [...JSON.stringify(document).matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name);
+    const rows = [...(await readFile(file("docs/docker.md"), "utf8")).matchAll(/^\| `([A-Z_]+)`/gm)];
+    expect(new Set(rows.map(([, name]) => name))).toEqual(new Set(taken));
+  });
+
   it("leaves workers free to be scaled", () => {
     for (const name of ["worker", "worker-gpu"]) {
       expect(services[name]?.ports).toEqual([]);
