@@ -8,7 +8,7 @@ import type { StructuredParams } from "./contract.ts";
 import { costOf, leastShare } from "./cost.ts";
 import { dependenciesOf, type Dependencies } from "./dependencies.ts";
 import { scoreGroups, type ScoredGroup } from "./scores.ts";
-import { selectChannels } from "./select.ts";
+import { multipleFor, selectChannels } from "./select.ts";
 import { withoutChannels } from "./surgery.ts";
 
 /** A pruning under way. */
@@ -68,6 +68,25 @@ async function shareFor(
     total * (1 - amount),
   );
   if ("share" in found) return found.share;
-  const most = `at most ${percent(1 - found.least / total)} of the ${params.of} can be taken away`;
-  return refuse("amount", `${most} (roundTo ${params.roundTo}), not ${percent(amount)}`);
+  return refuseAmount({ ...params, amount }, 1 - found.least / total);
+}
+
+/** @param most the share that can go. */
+function refuseAmount({ amount, of, roundTo }: StructuredParams, most: number): never {
+  return refuse(
+    "amount",
+    `at most ${percent(most)} of the ${of} can be taken away (roundTo ${roundTo}), not ${percent(amount)}`,
+  );
+}
+
+/**
+ * Checks a share of the channels, of which a multiple of each group stays.
+ * @throws AppError `invalid_request` where so few are to stay that it isn't rounding any more: less than half of that.
+ */
+export function checkAmount(params: StructuredParams, widths: ReadonlyMap<string, number>): void {
+  if (params.of !== "channels") return;
+  const all = [...widths.values()];
+  const whole = all.reduce((sum, width) => sum + width, 0);
+  const least = all.reduce((sum, width) => sum + multipleFor(width, params.roundTo), 0);
+  if (whole * (1 - params.amount) < least / 2) refuseAmount(params, 1 - least / whole);
 }

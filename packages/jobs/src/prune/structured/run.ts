@@ -7,13 +7,14 @@ import type { StructuredParams } from "./contract.ts";
 import { dependenciesOf } from "./dependencies.ts";
 import { fineTune, recoveryOf, sparsityLeft } from "./fine-tune.ts";
 import { describeReport, reportOf, type PruningReport } from "./report.ts";
-import { removeAmount, type Pruning } from "./remove.ts";
+import { checkAmount, removeAmount, type Pruning } from "./remove.ts";
 import { hasScore } from "./scores.ts";
 import { sensitivityOf } from "./sensitivity.ts";
 
 /** Removes the channels of least score, all at once or by rounds with fine-tuning between. */
 export const pruneChannels: Method<StructuredParams> = async (job) => {
   const widths = groupWidths(job);
+  checkAmount(job.params, widths);
   const pruning = { ...job, widths, samples: samplesOf(job) };
   const { context, params, base, samples } = pruning;
   const sensitivity = params.sensitivity && samples ? await sensitivityOf(pruning, samples) : undefined;

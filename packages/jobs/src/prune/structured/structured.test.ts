@@ -101,6 +101,16 @@ describe("structured pruning", () => {
     await expect(refused).rejects.toMatchObject({ issues: [{ path: "params.amount", message }] });
   });
 
+  it("says so too where roundTo keeps far more channels than asked for, and rounds where it does not", async () => {
+    // 16, 8 and 16 channels, of which 8, 4 and 8 stay at least: 10 is the half of that.
+    const refused = prune({ model: "tiny-cnn", amount: 0.76, roundTo: 8 });
+    const message = "at most 50.00% of the channels can be taken away (roundTo 8), not 76.00%";
+    await expect(refused).rejects.toMatchObject({ issues: [{ path: "params.amount", message }] });
+    const { manifest } = await prune({ model: "tiny-cnn", amount: 0.75, roundTo: 8 });
+    expect(manifest.config.compression).toEqual({ channels: { conv1: 8, conv2: 4, dense: 8 } });
+    await expect(prune({ amount: 0.999, roundTo: 256 })).rejects.toMatchObject({ code: "invalid_request" });
+  });
+
   it("gives a model that is quantized and answers as any other", async () => {
     await prune({ model: "tiny-cnn", fineTune }, "small-cnn");
     const { artifact } = await bench.run("quantize", { model: "small-cnn" });

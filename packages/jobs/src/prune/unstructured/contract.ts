@@ -44,8 +44,8 @@ const common = {
   ...base,
   amount: z
     .number()
-    .min(0)
-    .max(1)
+    .min(0, "amount must be at least 0")
+    .lt(1, "amount must be below 1")
     .optional()
     .meta({ description: "Share of the weights to make zero: exactly round(n amount) of n that are compared." }),
   pattern: z

@@ -1,6 +1,7 @@
 import type { TrainingSettings } from "@whittle/contracts";
 import { assignWeights, modelWeights, tf } from "@whittle/engine";
 import { trainingSamples, trainModel, type TrainingExtras, type TrainingSamples } from "../../shared/training.ts";
+import { refuse } from "../../shared/model.ts";
 import type { Method, PruneJob } from "../method.ts";
 import { reportFiles } from "../report.ts";
 import { patternOf, type UnstructuredParams } from "./contract.ts";
@@ -63,6 +64,13 @@ function masksOf({ context, params }: WeightPruning, kernels: Kernel[], scores: 
       context.log("warn", `${kernel.name}: ${rest} of its inputs make no whole group and keep their weights`);
   }
   const masks = selectWeights(kernels, scores, params.scope, cut);
+  if ("threshold" in cut && masks.every((mask) => !mask.includes(1))) {
+    const largest = scores.reduce((max, layer) => layer.reduce((a, b) => Math.max(a, b), max), 0);
+    refuse(
+      "threshold",
+      `must be at most ${largest}, the largest magnitude, or every weight is zero; not ${cut.threshold}`,
+    );
+  }
   return Object.fromEntries(kernels.map(({ name }, at) => [name, masks[at] ?? new Uint8Array()]));
 }
 

@@ -9,7 +9,7 @@ export type Cut = { amount: number } | { threshold: number } | { keep: number; o
 /**
  * Unstructured pruning: which weights stay, by their scores alone (as in `torch.nn.utils.prune`).
  *
- * With an amount s, the k = round(n s) weights of least score go, n being those that the scope compares; one stays unless s is 1. With
+ * With an amount s, the k = round(n s) weights of least score go, n being those that the scope compares; one stays. With
  * a threshold t, all with a score below t go. With n:m, of every m inputs of an output that follow each other the n of highest score
  * stay; inputs that are left over after the last whole group stay. Of equal scores the one that comes first goes first, so that the
  * same scores always give the same mask. A weight that is zero already goes before all others, and stays zero whatever the cut.
@@ -37,7 +37,7 @@ export function selectWeights(
 }
 
 function shareOf(count: number, amount: number): number {
-  return amount === 1 ? count : Math.min(count - 1, Math.round(count * amount));
+  return Math.min(count - 1, Math.round(count * amount));
 }
 
 function dropLeast(scores: Float32Array, places: Int32Array, count: number, mask: Uint8Array): void {

@@ -1,4 +1,4 @@
-import type { Manifest, NewJobEvent } from "@whittle/contracts";
+import { AppError, toAppError, type Manifest, type NewJobEvent } from "@whittle/contracts";
 import { initEngine, loadModel, modelWeights, tf, type ModelWeights } from "@whittle/engine";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -148,7 +148,17 @@ describe("pruning of single weights", () => {
     expect(weights).toEqual((await prune(cut)).weights);
   });
 
+  it("refuses a threshold that leaves nothing, and says which would leave something", async () => {
+    const error = await prune({ threshold: 1e308 }).catch((thrown: unknown) => toAppError(thrown));
+    const [issue] = error instanceof AppError ? error.issues : [];
+    expect(issue).toMatchObject({ path: "params.threshold", message: expect.stringMatching(/not 1e\+308$/) });
+    const largest = Number(/at most ([\d.]+), the largest/.exec(issue?.message ?? "")?.[1]);
+    const { report } = await prune({ threshold: largest });
+    expect(report.layers.reduce((left, { weights, zeros }) => left + weights - zeros, 0)).toBe(1);
+  });
+
   it.each([
+    ["amount", { amount: 1 }, "below 1"],
     ["pattern", { pattern: "4:2" }, "at least one of its weights"],
     ["pattern", { pattern: "2of4" }, "such as 2:4"],
     ["gradual", { amount: 0.5, gradual: {} }, "needs fineTune"],
