@@ -42,10 +42,17 @@ const params = z
     familyParams: architecture.familyParams,
     dataset: datasetOfModel,
     limit,
-    temperature: z.number().min(1).max(100).default(4).meta({
-      description: "T: how much the teacher's and the student's probabilities are softened before they are compared.",
-    }),
-    alpha: z.number().min(0).max(1).default(0.3).meta({
+    temperature: z
+      .number()
+      .min(1)
+      .max(100)
+      .default(1)
+      .meta({
+        description:
+          "T: how much the teacher's and the student's probabilities are softened before they are compared. " +
+          "A large student gained by 20, a very small one lost by each above 1.",
+      }),
+    alpha: z.number().min(0).max(1).default(0.5).meta({
       description: "Weight of the true labels; the teacher has 1 - alpha. With 1 the teacher is not listened to.",
     }),
     hints: z.array(hint).max(16).default([]).meta({
@@ -85,8 +92,8 @@ export const definition = defineJob({
     teacher: "fashion-teacher@1",
     family: "mlp",
     familyParams: { hidden: [128] },
-    temperature: 4,
-    alpha: 0.3,
+    temperature: 2,
+    alpha: 0.5,
     epochs: 5,
     clip: { value: 1 },
   },
