@@ -95,6 +95,34 @@ describe("a publication of content that is garbage", () => {
   });
 });
 
+describe("a publication of content that is damaged", () => {
+  async function withDamage(): Promise<MemoryDriver> {
+    const place = await withGarbage();
+    for (const key of await place.list("blobs/")) {
+      const bytes = (await place.read(key)) ?? new Uint8Array();
+      await place.replace(key, bytes.with(0, (bytes[0] ?? 0) ^ 1));
+    }
+    await new ArtifactStore(place).publish(exampleDraft("kept"), { name: "m", jobId: "1", actor: "me" });
+    return place;
+  }
+
+  it("never takes away what another has mended meanwhile, also where it is killed then", async () => {
+    const counting = new WatchedDriver(await withDamage());
+    await publishAgain(new ArtifactStore(counting));
+    for (let at = 1; at <= counting.calls; at++) {
+      const place = await withDamage();
+      const killed = new WatchedDriver(place, async (call) => {
+        if (call === at)
+          await new ArtifactStore(place).publish(exampleDraft("again"), { name: "m", jobId: "4", actor: "me" });
+        if (call > at) throw new AppError("unavailable", "killed");
+      });
+      await publishAgain(new ArtifactStore(killed)).catch(() => {});
+      const { issues } = await new ArtifactStore(place).audit();
+      expect(issues).toEqual([]);
+    }
+  });
+});
+
 describe("a collection", () => {
   it("that is killed at any of its calls has lost nothing, and is completed by repeating it", async () => {
     for (const at of await callsOf((store) => store.collect(collect))) {
