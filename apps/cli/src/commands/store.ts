@@ -45,7 +45,10 @@ async function verify(): Promise<void> {
   console.log(`read ${blobs} blobs, ${versions} versions, ${aliases} aliases, ${steps} remembered steps`);
   if (issues.length === 0) return console.log("all sound");
   for (const { path, message } of issues) console.log(`${path}: ${message}`);
-  throw new AppError("corrupt", `${issues.length} damaged: see above`);
+  throw new AppError(
+    "corrupt",
+    `${issues.length} damaged: see above; the same job submitted again makes its content anew`,
+  );
 }
 
 async function collect(flags: { delete?: boolean; grace: number; scratch: number }): Promise<void> {
