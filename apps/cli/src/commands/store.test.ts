@@ -45,7 +45,10 @@ it("counts, collects only when told, and ends with 1 when something is damaged",
   await truncate(join(folder, "blobs", "sha256", digest.slice("sha256:".length)), 10);
   const damaged = await whittle("verify");
   expect(damaged.out).toMatch(/models\/m\/versions\/1.json: it leads to sha256:\w+, which is no sound manifest/);
-  expect(damaged).toMatchObject({ code: 1, err: "error: 2 damaged: see above\n" });
+  expect(damaged).toMatchObject({
+    code: 1,
+    err: "error: 2 damaged: see above; the same job submitted again makes its content anew\n",
+  });
 
   expect(await whittle("gc", "--grace", "soon")).toMatchObject({ code: 2, err: expect.stringContaining("hours") });
 });
