@@ -126,6 +126,15 @@ describe("the checker", () => {
     expect(broken(failedWith("quarantined"))).toEqual([]);
   });
 
+  it("takes a pointer that is again what it was when Redis was killed before it had flushed, and only then", () => {
+    const back = [pointer(39, 2, "2-1-checkpoint"), pointer(45, 3, "1-1-checkpoint")];
+    const killed = line(40, { what: "fault", kind: "Redis killed", target: "Redis", until: 42 });
+    expect(broken([...sound, ...back])).toContain("pointers are fenced");
+    expect(broken([...sound, ...back, killed])).not.toContain("pointers are fenced");
+    const other = [...back.slice(0, 1), pointer(45, 3, "1-2-checkpoint")];
+    expect(broken([...sound, ...other, killed])).toContain("pointers are fenced");
+  });
+
   it("lets a run repeat one interval more for each checkpoint that was damaged", () => {
     const warning = event(32, "a", {
       type: "log",
