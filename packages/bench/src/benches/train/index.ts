@@ -24,7 +24,8 @@ const rivals = [
  */
 export const bench: Bench = async ({ rounds, only = "", say }) => {
   const { backend, version, threads } = await initEngine({ warn: say });
-  if (backend !== "tensorflow") throw new Error(`train compares native TensorFlow, and found ${backend}: npm run setup`);
+  if (backend !== "tensorflow")
+    throw new Error(`train compares native TensorFlow, and found ${backend}: npm run setup`);
   const chosen = cases.filter(({ name }) => name.includes(only));
   const data = await loadSamples(chosen);
   const torch = await startTorch(process.env["WHITTLE_BENCH_PYTHON"] ?? "python3", data);
