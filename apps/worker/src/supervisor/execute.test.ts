@@ -3,11 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { JobEnvelope, NewJobEvent } from "@whittle/contracts";
+import type { NewJobEvent } from "@whittle/contracts";
 import type { StopReason } from "@whittle/queue";
 import pino from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createExecute, type ExecuteOptions } from "./execute.ts";
+import { envelopeOf, handleOf } from "./testing/job.ts";
 
 const entry = { path: fileURLToPath(new URL("./testing/child.mjs", import.meta.url)), execArgv: [] };
 
@@ -16,18 +17,6 @@ beforeAll(async () => {
   workDir = await mkdtemp(join(tmpdir(), "whittle-worker-"));
 });
 afterAll(() => rm(workDir, { recursive: true, force: true }));
-
-function envelope(params: Record<string, unknown>): JobEnvelope {
-  return {
-    id: "j1",
-    kind: "test",
-    params,
-    output: { name: "model" },
-    timeoutSeconds: 60,
-    createdAt: "2025-01-01T00:00:00Z",
-    submittedBy: "test",
-  };
-}
 
 function start(params: Record<string, unknown>, options: Partial<ExecuteOptions> = {}) {
   const execute = createExecute({
@@ -47,16 +36,8 @@ function start(params: Record<string, unknown>, options: Partial<ExecuteOptions>
   let begun: (() => void) | undefined;
   const started = new Promise<void>((resolve) => (begun = resolve));
   const emit = (_event: NewJobEvent): void => begun?.();
-  const outcome = execute(envelope(params), {
-    signal: stop.signal,
-    emit,
-    runsIn: (pid) => pids.push(pid),
-    uses: () => {},
-    epoch: 3,
-    checkpoints: [],
-    commit: async () => {},
-    keep: async () => [],
-  });
+  const handle = handleOf({ signal: stop.signal, emit, runsIn: (pid) => pids.push(pid), epoch: 3 });
+  const outcome = execute(envelopeOf(params), handle);
   outcome.catch(() => {});
   return { outcome, started, pids, stop: (reason: StopReason) => stop.abort(reason) };
 }

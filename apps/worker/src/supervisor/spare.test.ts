@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createExecute } from "./execute.ts";
 import { createSpare, type Spare, type SpareOptions } from "./spare.ts";
 import { isAlive } from "./testing/is-alive.ts";
+import { envelopeOf, handleOf } from "./testing/job.ts";
 import { logged, type Logged } from "./testing/logged.ts";
 
 const entry = { path: fileURLToPath(new URL("./testing/child.mjs", import.meta.url)), execArgv: [] };
@@ -59,25 +60,8 @@ function run(params: Record<string, unknown>): { outcome: Promise<JobResult>; pi
   });
   const stop = new AbortController();
   const pids: number[] = [];
-  const envelope = {
-    id: "j1",
-    kind: "test",
-    params,
-    output: { name: "model" },
-    timeoutSeconds: 60,
-    createdAt: "2025-01-01T00:00:00Z",
-    submittedBy: "test",
-  };
-  const outcome = execute(envelope, {
-    signal: stop.signal,
-    emit: () => {},
-    runsIn: (pid) => pids.push(pid),
-    uses: () => {},
-    epoch: 1,
-    checkpoints: [],
-    commit: async () => {},
-    keep: async () => [],
-  });
+  const handle = handleOf({ signal: stop.signal, runsIn: (pid) => pids.push(pid) });
+  const outcome = execute(envelopeOf(params), handle);
   outcome.catch(() => {});
   return { outcome, pids, stop };
 }

@@ -1,15 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { allocateBits, type LayerCurve } from "./allocate-bits.ts";
-import type { Verdict } from "./judge.ts";
-
-const verdictOf = (divergence: number): Verdict => ({
-  accuracy: 1 - divergence,
-  loss: divergence,
-  divergence,
-  agreement: 1,
-  maxDifference: 0,
-  meanDifference: 0,
-});
+import { verdictOf } from "./testing.ts";
 
 /** @param divergences by bits */
 function curveOf(layer: string, weights: number, divergences: Readonly<Record<number, number>>): LayerCurve {

@@ -1,15 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { searchBitBudget, type BudgetOptions } from "./bit-budget.ts";
-import type { Verdict } from "./judge.ts";
-
-const verdictOf = (divergence: number): Verdict => ({
-  accuracy: 1 - divergence,
-  loss: divergence,
-  divergence,
-  agreement: 1,
-  maxDifference: 0,
-  meanDifference: 0,
-});
+import { verdictOf } from "./testing.ts";
 
 describe("the search within a budget of bits", () => {
   const weights: Record<string, number> = { a: 100, b: 100 };

@@ -8,6 +8,7 @@ import { correctedBias } from "./bias-correction.ts";
 import { checkFolded, checkFused } from "./check-fused.ts";
 import { coverageOf, type Coverage } from "./coverage.ts";
 import { equalizeLayers } from "./equalize.ts";
+import { leastScales } from "./least-scales.ts";
 import {
   isRecurrent,
   layerName,
@@ -18,7 +19,7 @@ import {
 } from "./plan.ts";
 import { runsInBlocks, storedBits, type PreparedLayer } from "./prepared.ts";
 import { convolutionOf, rewriteDynamic } from "./rewrite-dynamic.ts";
-import { inputScale, rewriteStatic } from "./rewrite-static.ts";
+import { rewriteStatic } from "./rewrite-static.ts";
 import { fileBytes, isHalved, rewriteFloat16, rewriteWeights } from "./rewrite-weights.ts";
 import { roundAnew, type RoundWeights } from "./rounding.ts";
 import { settings, type QuantizationParameters, type QuantizerOptions, type Settings } from "./settings.ts";
@@ -58,7 +59,6 @@ interface LayerChoice {
   scales: Float32Array | undefined;
 }
 
-const INT32_MAX = 2 ** 31 - 1;
 /** Operators that have a bias of one value for each output channel. */
 const biased = new Set(["Conv", "Gemm"]);
 
@@ -259,23 +259,6 @@ async function smallest(
   if (scheme.granularity !== "block" || scheme.bits === 8) return prepared;
   const whole = await prepare({ ...scheme, bits: 8, granularity: "channel" });
   return fileBytes(whole) <= fileBytes(prepared) ? whole : prepared;
-}
-
-/** For each channel the least weight scale with which the biases of all layers that share the weight fit into int32. */
-function leastScales(
-  layer: QuantizedLayer,
-  plan: QuantizationPlan,
-  params: ReadonlyMap<string, QuantParams>,
-): number[] {
-  const sharing = plan.layers.filter(({ weight }) => weight === layer.weight);
-  return Array.from({ length: layer.layout.channels }, (_none, c) =>
-    Math.max(
-      ...sharing.map((each) => {
-        const bias = each.bias ? (floatData(each.bias)[c] ?? 0) : 0;
-        return Math.abs(bias) / (inputScale(plan, params, each) * INT32_MAX);
-      }),
-    ),
-  );
 }
 
 function refuseConvolutions(layers: readonly QuantizedLayer[]): void {

@@ -59,11 +59,4 @@ export const fashionStudent: ModelSpec = {
   validationSplit: 0,
 };
 
-export const fashionTeacher: ModelSpec = {
-  dataset: "fashion-mnist",
-  family: "cnn",
-  familyParams: { filters: [32, 64], dense: 128, dropout: 0.25 },
-  epochs: 8,
-  schedule: cosine,
-  validationSplit: 0,
-};
+export const fashionTeacher: ModelSpec = { ...fashionCnn, validationSplit: 0 };
