@@ -112,16 +112,6 @@ describe("distilling", () => {
     expect((await metricsOf("tied")).loss).not.toBe((await metricsOf("untied")).loss);
   });
 
-  it("refuses a student that can't read what a teacher of texts does, at the family", async () => {
-    const reader = { family: "gru", familyParams: { units: [2] }, dataset: "udhr", limit: { train: 40, test: 20 } };
-    await bench.run("train", { ...training, ...reader, epochs: 1 }, { id: "reader" });
-    const given = { ...params, teacher: "reader", family: "mlp", limit: reader.limit };
-    await expect(bench.run("distill", given)).rejects.toMatchObject({
-      code: "invalid_request",
-      issues: [{ path: "params.family", message: expect.stringContaining("not [32] of 81 tokens") }],
-    });
-  });
-
   it("learns features and attention of one layer of the teacher", async () => {
     await bench.run("train", { ...tinyTraining, ...cnn, epochs: 1 }, { id: "looked-at" });
     const both = [

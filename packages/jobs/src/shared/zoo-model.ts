@@ -34,7 +34,7 @@ export function classifierConfig(
  */
 export function buildClassifier(
   { family, familyParams }: Architecture,
-  { inputShape, labels, vocabulary }: Dataset,
+  { inputShape, labels, vocabulary }: Pick<Dataset, "inputShape" | "labels" | "vocabulary">,
   seed: number,
 ): tf.LayersModel {
   const shape = { inputShape, classes: labels.length, vocabulary: vocabulary?.length };
