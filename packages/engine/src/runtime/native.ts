@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import util from "node:util";
 import { AppError } from "@whittle/contracts";
 import { tf } from "../tf.ts";
+import { ownMemory } from "./own-memory.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -75,6 +76,7 @@ export function loadNative(): NativeBackend {
   const backend = nativeBackend();
   if (!backend)
     throw new AppError("unsupported", `tfjs-node-gpu did not become the backend (loaded: ${typeof loaded})`);
+  ownMemory(backend);
   return backend;
 }
 
