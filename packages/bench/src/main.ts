@@ -5,6 +5,7 @@ import { machine } from "./machine.ts";
 
 const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   compress: () => import("./benches/compress/index.ts"),
+  precision: () => import("./benches/precision/index.ts"),
   queue: () => import("./benches/queue/index.ts"),
   serve: () => import("./benches/serve/index.ts"),
   train: () => import("./benches/train/index.ts"),

@@ -165,6 +165,14 @@ export const trainingSettings = z.strictObject({
     .meta({
       description: "Batches whose gradients make one step together: as a batch so much larger, in the memory of one.",
     }),
+  precision: z
+    .enum(["float32", "mixed_bfloat16"], { error: "precision must be float32 or mixed_bfloat16" })
+    .default("float32")
+    .meta({
+      description:
+        "mixed_bfloat16: matrices are multiplied in bfloat16, all else, the weights above all, stays float32 (arXiv 1905.12322): " +
+        "faster for large layers and batches on processors that have it.",
+    }),
   optimizer: optimizer.prefault({ type: "adam" }).meta({ description: "How the weights follow the gradients." }),
   schedule: schedule
     .prefault({ type: "constant" })
@@ -203,6 +211,7 @@ export const trainingSettings = z.strictObject({
     }),
 });
 
+export type Precision = TrainingSettings["precision"];
 export type Optimizer = z.infer<typeof optimizer>;
 export type Schedule = z.infer<typeof schedule>;
 export type Clip = z.infer<typeof clip>;

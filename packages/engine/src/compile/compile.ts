@@ -17,6 +17,8 @@ export interface CompileOptions<L extends Record<string, number>> {
   live?: () => L;
   /** Lets XLA compile the graph: faster for dense and recurrent models, slower for convolutions; the first run takes longer. */
   xla?: boolean;
+  /** Multiplies matrices in bfloat16 (mixed precision, 1905.12322): inputs are rounded to 8 significant bits, sums are float32. For where `multipliesBfloat16`. */
+  mixed?: boolean;
   /** Traces a second time and refuses a function that does not do the same again. On by default. */
   verify?: boolean;
   /** How many graphs (one for each combination of shapes and JavaScript arguments) may be made before the function is refused. */
@@ -149,7 +151,7 @@ class Compiler {
   }
 
   #build(backend: NativeBackend, key: string, program: Program): Graph {
-    const { maxGraphs = 32, xla = false } = this.#options;
+    const { maxGraphs = 32, xla = false, mixed = false } = this.#options;
     if (this.#built >= maxGraphs) {
       throw new AppError(
         "unsupported",
@@ -157,7 +159,7 @@ class Compiler {
           "that change as tensors or through `live`, don't replace captured tensors, or raise maxGraphs",
       );
     }
-    const graph = new Graph(backend, program, { xla, seed: this.#seed });
+    const graph = new Graph(backend, program, { xla, mixed, seed: this.#seed });
     if (this.#options.verify !== false) graph.unverified = program;
     this.#built++;
     this.graphs.set(key, graph);

@@ -3,6 +3,7 @@ import { adamOp, emitAdam } from "./adam.ts";
 import { attr, attrOf, DataType, node, type Put, type TensorValues } from "./graph-writer.ts";
 import type { AttrValue, NodeDef } from "./messages.ts";
 import { inferredAttrs, opEntry } from "./op-table.ts";
+import { isMultiplication, Narrow } from "./narrow.ts";
 import {
   spec,
   type Call,
@@ -44,6 +45,8 @@ const dynamicShapes = new Set([
 export interface EmitOptions {
   /** Lets XLA compile the nodes. */
   xla: boolean;
+  /** Multiplies matrices in bfloat16. */
+  mixed?: boolean;
   /** From which all random numbers of the graph follow, together with the number of the call. */
   seed: number;
 }
@@ -71,6 +74,7 @@ class Emitter {
   readonly #nodes: NodeDef[] = [];
   readonly #feeds: Emitted["feeds"] = [];
   readonly #put: Put = (...made) => this.#add(...made);
+  readonly #narrow = new Narrow(this.#put);
   #draws = 0;
 
   constructor(program: Program, outputs: Value[], options: EmitOptions) {
@@ -178,7 +182,8 @@ class Emitter {
     if (call.op === adamOp) return this.#emitAdam(name, call);
     const inputs = call.inputs.map((input) => this.#reference(input));
     if (call.op === "Multinomial") return this.#emitMultinomial(name, call, inputs);
-    this.#put(name, call.op, inputs, callAttrs(call));
+    if (this.#options.mixed && isMultiplication(call)) this.#narrow.multiply(name, call, inputs, callAttrs(call));
+    else this.#put(name, call.op, inputs, callAttrs(call));
     if (hasCheckedShape(call)) this.#ensureShapes(name, call);
     return name;
   }

@@ -11,7 +11,7 @@ import {
 import type { Spec } from "./program.ts";
 
 /** DataType numbers of TensorFlow (types.proto), those that tfjs makes tensors of. */
-export const DataType = { float: 1, int32: 3, complex64: 8, bool: 10 } as const;
+export const DataType = { float: 1, int32: 3, complex64: 8, bool: 10, bfloat16: 14 } as const;
 
 export type TensorValues = Float32Array | Int32Array | Uint8Array;
 

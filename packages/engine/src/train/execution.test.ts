@@ -1,14 +1,15 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { modelWeights } from "../model-io/weights.ts";
 import { initEngine } from "../runtime/init.ts";
+import { multipliesBfloat16 } from "../runtime/bfloat16.ts";
 import { tf } from "../tf.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { chooseExecution } from "./execution.ts";
+import { chooseExecution, type Execution } from "./execution.ts";
 import { fit } from "./fit.ts";
 import { blobs, tinyModel } from "./testing.ts";
 import type { FitOptions } from "./types.ts";
 
-beforeAll(() => initEngine());
+await initEngine();
 
 const long = { epochs: 500, batchSize: 16, seed: 7, restoreBest: false } satisfies Partial<FitOptions>;
 
@@ -22,33 +23,76 @@ describe("the way in which steps run", () => {
   it("is a graph, by XLA only for long trainings of small dense models", () => {
     const conv = tf.sequential({ layers: [tf.layers.conv1d({ filters: 1, kernelSize: 1, inputShape: [2, 1] })] });
     const large = tf.sequential({ layers: [tf.layers.dense({ units: 1000, inputShape: [1000] })] });
-    expect(chooseExecution(tinyModel(0.3), 2000).mode).toBe("graph-xla");
-    expect(chooseExecution(tinyModel(), 1999)).toMatchObject({
+    expect(chooseExecution(tinyModel(0.3), { steps: 2000 }).mode).toBe("graph-xla");
+    expect(chooseExecution(tinyModel(), { steps: 1999 })).toMatchObject({
       mode: "graph",
       reason: expect.stringContaining("1999 steps"),
     });
-    expect(chooseExecution(conv, 9999)).toMatchObject({ mode: "graph", reason: expect.stringContaining("Conv1D") });
-    expect(chooseExecution(large, 9999)).toMatchObject({
+    expect(chooseExecution(conv, { steps: 9999 })).toMatchObject({
+      mode: "graph",
+      reason: expect.stringContaining("Conv1D"),
+    });
+    expect(chooseExecution(large, { steps: 9999 })).toMatchObject({
       mode: "graph",
       reason: expect.stringContaining("1001000 weights"),
     });
-    expect(chooseExecution(tinyModel(), 9999, false, 2).mode).toBe("graph");
-    expect(chooseExecution(tinyModel(), 9999, true)).toEqual({ mode: "eager", reason: "asked for" });
+    expect(chooseExecution(tinyModel(), { steps: 9999, accumulate: 2 }).mode).toBe("graph");
+    const precision = multipliesBfloat16() ? "mixed_bfloat16" : "float32";
+    const mixed = { steps: 9999, precision: "mixed_bfloat16" } as const;
+    expect(chooseExecution(tinyModel(), mixed)).toMatchObject({
+      precision,
+      mode: precision === "float32" ? "graph-xla" : "graph",
+    });
+    expect(chooseExecution(tinyModel(), { ...mixed, eager: true })).toEqual({
+      mode: "eager",
+      reason: "asked for",
+      precision: "float32",
+    });
   });
 
   it("with XLA gives the same weights again, also after an interruption", async () => {
-    const whole = await train({});
-    expect(whole.result.execution.mode).toBe("graph-xla");
-    let saved: Checkpoint | undefined;
-    const checkpoint = {
-      everySeconds: 3600,
-      load: () => Promise.resolve(saved),
-      save: (made: Checkpoint) => Promise.resolve(void (saved = structuredClone(made))),
-    };
-    const abort = new AbortController();
-    const stop = train({ checkpoint, signal: abort.signal, onBatch: ({ step }) => step === 1234 && abort.abort() });
-    await expect(stop).rejects.toMatchObject({ code: "cancelled" });
-    expect(saved?.step).toBe(1234);
-    expect((await train({ checkpoint })).weights).toEqual(whole.weights);
+    const { steps } = (await sameAgain({}, { mode: "graph-xla" })).result;
+    expect(steps).toBe(2000);
+  });
+
+  it.skipIf(!multipliesBfloat16())("in bfloat16 gives the same weights again, also after an interruption", async () => {
+    const { weights } = await sameAgain(
+      { precision: "mixed_bfloat16" },
+      { mode: "graph", precision: "mixed_bfloat16" },
+    );
+    expect(weights).not.toEqual((await train({ epochs: long.epochs })).weights);
+    // Only what is multiplied is rounded: the weights have more than the 8 significant bits of a bfloat16.
+    const finer = [...(weights["hidden/kernel"]?.data ?? [])].filter((w) => (bitsOf(w) & 0xffff) !== 0);
+    expect(finer.length).toBeGreaterThan(8);
+  });
+
+  it("is in float32 op by op, and says so before the first step", async () => {
+    const told: Execution[] = [];
+    const settings = { precision: "mixed_bfloat16", eager: true, epochs: 1 } as const;
+    const { result } = await train({ ...settings, onStart: (execution) => told.push(execution) });
+    expect(told).toEqual([{ mode: "eager", reason: "asked for", precision: "float32" }]);
+    expect(result.execution).toEqual(told[0]);
   });
 });
+
+/** Trains in one go, and interrupted, and sees that both give the same. */
+async function sameAgain(options: Partial<FitOptions>, execution: Partial<Execution>) {
+  const whole = await train(options);
+  expect(whole.result.execution).toMatchObject(execution);
+  let saved: Checkpoint | undefined;
+  const checkpoint = {
+    everySeconds: 3600,
+    load: () => Promise.resolve(saved),
+    save: (made: Checkpoint) => Promise.resolve(void (saved = structuredClone(made))),
+  };
+  const abort = new AbortController();
+  const onBatch: FitOptions["onBatch"] = ({ step }) => step === 1234 && abort.abort();
+  await expect(train({ ...options, checkpoint, signal: abort.signal, onBatch })).rejects.toMatchObject({
+    code: "cancelled",
+  });
+  expect(saved?.step).toBe(1234);
+  expect((await train({ ...options, checkpoint })).weights).toEqual(whole.weights);
+  return whole;
+}
+
+const bitsOf = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0] ?? 0;

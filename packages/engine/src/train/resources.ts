@@ -51,14 +51,15 @@ export function acquire(model: tf.LayersModel, settings: FitSettings, options: F
     const rule = hold(createUpdateRule(settings.optimizer, trained));
     const dropout = hold(seedDropout(model));
     const forward = createForward(model, options.taps, options.reparametrize);
-    const { batchSize, accumulate, clip, augment } = settings;
+    const { batchSize, accumulate, precision, clip, augment } = settings;
     const steps = settings.epochs * Math.ceil(train.count / (batchSize * accumulate));
-    const execution = chooseExecution(model, steps, options.eager, accumulate);
+    const execution = chooseExecution(model, { steps, eager: options.eager, accumulate, precision });
+    options.onStart?.(execution);
     const loss = options.loss ?? crossEntropy;
     const seed = mixSeed(settings.seed) | 0;
     const update = { rule, trained, clip, masks, averages };
     const parts = { train, forward, loss, dropout, augment, batchSize, accumulate, seed, ...update };
-    const step = hold(makeStep(parts, execution.mode));
+    const step = hold(makeStep(parts, execution));
     const state = [...rule.slots, ...lossVariables, ...(averages?.slots ?? []), ...maskVariables(options.masks)];
     return { train, validation, rule, masks, averages, state, step, execution, dispose };
   } catch (error) {

@@ -25,12 +25,12 @@ export interface Step {
  * bits.
  * @throws AppError `unsupported` at the first run, when the loss or a layer does what a graph can't.
  */
-export function makeStep(parts: StepParts, mode: Execution["mode"]): Step {
-  return parts.accumulate > 1 ? accumulatedStep(parts, mode) : singleStep(parts, mode);
+export function makeStep(parts: StepParts, execution: Execution): Step {
+  return parts.accumulate > 1 ? accumulatedStep(parts, execution) : singleStep(parts, execution);
 }
 
-function singleStep(parts: StepParts, mode: Execution["mode"]): Step {
-  const step = onBatch(parts, mode, (batch, { seed, ...live }: LiveTensors & { seed: tf.Tensor1D }) => {
+function singleStep(parts: StepParts, execution: Execution): Step {
+  const step = onBatch(parts, execution, (batch, { seed, ...live }: LiveTensors & { seed: tf.Tensor1D }) => {
     const { gradients, ...outputs } = batchGradients(parts, batch, seed);
     update(parts, gradients, live);
     return outputs;
@@ -46,7 +46,7 @@ function singleStep(parts: StepParts, mode: Execution["mode"]): Step {
  * A step of several batches: each adds its gradients to sums, in a graph of its own, so that the memory is that of one batch; then
  * the sums change the weights.
  */
-function accumulatedStep(parts: StepParts, mode: Execution["mode"]): Step {
+function accumulatedStep(parts: StepParts, execution: Execution): Step {
   const { train, trained, batchSize, accumulate } = parts;
   const sums = trained.map(({ variable }) => ({
     of: variable.name,
@@ -54,7 +54,7 @@ function accumulatedStep(parts: StepParts, mode: Execution["mode"]): Step {
   }));
   /** The variables that the loss depends on. */
   const reached = new Set<string>();
-  const add = onBatch(parts, mode, (batch, { seed, share }: { seed: tf.Tensor1D; share: tf.Scalar }) => {
+  const add = onBatch(parts, execution, (batch, { seed, share }: { seed: tf.Tensor1D; share: tf.Scalar }) => {
     const { gradients, loss, correct } = batchGradients(parts, batch, seed);
     for (const { of, sum } of sums) {
       const gradient = gradients[of];
@@ -64,7 +64,7 @@ function accumulatedStep(parts: StepParts, mode: Execution["mode"]): Step {
     }
     return { loss: tf.mul(loss, share), correct };
   });
-  const apply = inMode(mode, (live: LiveTensors) => {
+  const apply = runnable(execution, (live: LiveTensors) => {
     const found = sums.filter(({ of }) => reached.has(of));
     update(parts, Object.fromEntries(found.map(({ of, sum }) => [of, tf.clone(sum)])), live);
     for (const { sum } of found) sum.assign(tf.zerosLike(sum));
@@ -97,12 +97,12 @@ interface Runnable<A extends unknown[], R> {
   dispose: () => void;
 }
 
-function inMode<A extends unknown[], R extends tf.TensorContainer>(
-  mode: Execution["mode"],
+function runnable<A extends unknown[], R extends tf.TensorContainer>(
+  { mode, precision }: Execution,
   fn: (...args: A) => R,
 ): Runnable<A, R> {
   if (mode === "eager") return { run: (...args) => tf.tidy(() => fn(...args)), dispose: () => undefined };
-  const compiled = compile(fn, { xla: mode === "graph-xla" });
+  const compiled = compile(fn, { xla: mode === "graph-xla", mixed: precision === "mixed_bfloat16" });
   return { run: compiled, dispose: () => compiled.dispose() };
 }
 
@@ -112,11 +112,12 @@ function inMode<A extends unknown[], R extends tf.TensorContainer>(
  */
 function onBatch<I, R extends tf.TensorContainer>(
   { train }: StepParts,
-  mode: Execution["mode"],
+  execution: Execution,
   fn: (batch: Batch, inputs: I) => R,
 ): Runnable<[Fed, I], R> {
-  if (!nativeBackend()?.isUsingGpuDevice) return inMode(mode, (fed: Fed, inputs: I) => fn(train.batch(fed), inputs));
-  const { run, dispose } = inMode(mode, fn);
+  if (!nativeBackend()?.isUsingGpuDevice)
+    return runnable(execution, (fed: Fed, inputs: I) => fn(train.batch(fed), inputs));
+  const { run, dispose } = runnable(execution, fn);
   return { run: (fed, inputs) => run(train.batch(fed), inputs), dispose };
 }
 

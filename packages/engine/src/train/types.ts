@@ -63,6 +63,8 @@ export interface FitOptions extends Omit<z.input<typeof trainingSettings>, "vali
   signal?: AbortSignal;
   /** Called before each step (from 0, of how many); may change masks and other variables. */
   beforeStep?: (step: number, steps: number) => void;
+  /** Told, before anything else, in which way the steps will run. */
+  onStart?: (execution: Execution) => void;
   onEpoch?: (point: EpochPoint) => void | Promise<void>;
   onBatch?: (point: BatchPoint) => void;
   checkpoint?: CheckpointHooks;

@@ -6,6 +6,7 @@ import {
   type Checkpoint,
   type CheckpointHooks,
   type EpochPoint,
+  type Execution,
   type FitOptions,
   type FitResult,
   type Inputs,
@@ -85,6 +86,7 @@ export async function trainModel(
     validation,
     signal: context.signal,
     checkpoint: checkpointOf(context, part),
+    onStart: (execution) => warnOfPrecision(context, settings, execution),
     onEpoch: (point) => {
       context.log("info", describeEpoch(point, epochs));
       context.metrics("epoch", point.epoch, epochValues(point));
@@ -94,6 +96,14 @@ export async function trainModel(
   });
   context.log("info", describeResult(result, restoreBest && validation !== undefined));
   return result;
+}
+
+/** Says so where a training in lower precision is none. */
+function warnOfPrecision(context: JobContext, { precision }: TrainingSettings, used: Execution): void {
+  if (used.precision === precision) return;
+  const why =
+    used.mode === "eager" ? `steps run op by op (${used.reason})` : "the processor has no instructions for it";
+  context.log("warn", `trains in ${used.precision} and not in ${precision}: ${why}`);
 }
 
 function tellingPart(job: JobContext, { name, before, of, series, epochsBefore = 0 }: TrainingPart): JobContext {
@@ -147,7 +157,8 @@ function describeResult(
     execution.mode
   ];
   const kept = keptBest ? `epoch ${bestEpoch}, the best of ${epochs.length}` : `epoch ${epochs.length}, the last`;
-  return `${steps} steps ${how} (${execution.reason}) in ${seconds.toFixed(1)} s${early}; the weights are those of ${kept}`;
+  const narrow = execution.precision === "float32" ? "" : `, in ${execution.precision}`;
+  return `${steps} steps ${how}${narrow} (${execution.reason}) in ${seconds.toFixed(1)} s${early}; the weights are those of ${kept}`;
 }
 
 export function percent(share: number): string {

@@ -99,6 +99,20 @@ it.each([
   },
 );
 
+it("says that it trains in bfloat16, or why it doesn't", async () => {
+  const bench = await openBench({ base: false });
+  try {
+    const lines: string[] = [];
+    const emit = (event: NewJobEvent) => event.type === "log" && lines.push(`${event.level}: ${event.message}`);
+    await bench.run("train", { ...tinyTraining, precision: "mixed_bfloat16" }, { emit });
+    const done = /^info: .* steps as one graph each, in mixed_bfloat16 \(/;
+    const not = /^warn: trains in float32 and not in mixed_bfloat16: the processor has no instructions for it$/;
+    expect(lines.filter((line) => done.test(line) || not.test(line))).toHaveLength(1);
+  } finally {
+    await bench.close();
+  }
+});
+
 it("names the versions that its bytes depend on", async () => {
   const bench = await openBench();
   try {

@@ -1,8 +1,8 @@
 import { trainingSettings } from "@whittle/contracts";
 import { z } from "zod";
 
-// Without averages of the weights: those of integers are none.
-const { ema: _averages, ...settings } = trainingSettings.shape;
+// Without averages of the weights, as those of integers are none, and without bfloat16, which would round the rounded again.
+const { ema: _averages, precision: _precision, ...settings } = trainingSettings.shape;
 
 /** Settings of a quantization-aware training. Zod only: the API and the CLI load this. */
 export const awareTraining = z.strictObject({

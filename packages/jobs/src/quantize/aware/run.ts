@@ -103,7 +103,7 @@ async function train({ context, base, settings }: AwareJob, training: Training):
   const loss = answers && { loss: distillationFrom(answers, recoveryOptions) };
   try {
     const extras = { masks, reparametrize: aware.reparametrize, ...loss };
-    const { seconds } = await trainModel(context, aware.model, samples, settings, extras);
+    const { seconds } = await trainModel(context, aware.model, samples, { ...settings, precision: "float32" }, extras);
     assertZeros(modelWeights(aware.model), zeros);
     return seconds;
   } finally {
