@@ -44,8 +44,19 @@ function runTests(): Tally {
     `--outputFile.json=${report}`,
   ]);
   const tally = countTests(readReport(), ok);
+  if (tally.failed > 0) sayWithoutTensorFlow();
   console.log(`${tally.failed === 0 ? "ok  " : "FAIL"} tests (${seconds} s)\n`);
   return tally;
+}
+
+/** Without native TensorFlow the tests that need it fail, each in its own words. */
+function sayWithoutTensorFlow(): void {
+  const args = ["--import", "tsx", "apps/cli/src/setup/inspect-engine.ts"];
+  const { stdout } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+  if (stdout.includes('"backend":"tensorflow"')) return;
+  console.log(
+    "MISS TensorFlow     tests failed that need native TensorFlow, which is not there: `npm run setup` says why and what to do",
+  );
 }
 
 function readReport(): unknown {
