@@ -1,13 +1,14 @@
 import { AppError, type JobResult, type JobRun, type RunOutcome } from "@whittle/contracts";
 import { UnrecoverableError } from "bullmq";
 import type { Context } from "./connection.ts";
-import type { Fence, Refusal, Setbacks } from "./fence.ts";
+import type { Refusal, Setbacks, Started } from "./fence.ts";
 import { firstBackoffMs, maxBackoffMs } from "./limits.ts";
 import { wake } from "./ready.ts";
 import { encodeError, readRecord, requireRecord, type JobEnd, type JobRecord } from "./record.ts";
 import type { RunOptions, Running } from "./run-job.ts";
 import { propagate } from "./settle.ts";
 import { end } from "./transitions.ts";
+import { bullPriority } from "./turns.ts";
 
 /**
  * How a run ended. `retry`: it failed, and has attempts left; `crashed`: its process died; `drained` and `lost` (the claim on it) are
@@ -15,7 +16,7 @@ import { end } from "./transitions.ts";
  */
 export type Outcome = Final | { type: "retry" | "crashed"; error: AppError } | { type: "drained" | "lost" };
 
-type EndOptions = Pick<RunOptions, "published">;
+type EndOptions = Pick<RunOptions, "published" | "onError">;
 
 type Final = { type: "completed"; result: JobResult } | { type: "failed" | "cancelled"; error: AppError };
 
@@ -23,7 +24,7 @@ type Final = { type: "completed"; result: JobResult } | { type: "failed" | "canc
 export async function concludeRun(
   context: Context,
   running: Running,
-  fence: Fence,
+  { fence, record }: Started,
   outcome: Outcome,
   options: EndOptions,
 ): Promise<void> {
@@ -36,6 +37,8 @@ export async function concludeRun(
     ...(resources && { resources }),
   };
   if (isFinal(outcome)) return endJob(context, running, outcome, options, ran);
+  // Else BullMQ would put it behind all others of its priority after its pause. Not later: once it waits, others may nominate it.
+  await job.changePriority({ priority: bullPriority(record.options.priority, true) }).catch(options.onError);
   const setbacks = await fence.leave(ran);
   if (!setbacks) return;
   const pauseMs = pauseOf(outcome, setbacks);

@@ -83,7 +83,7 @@ export async function runJob(context: Context, running: Running, options: RunOpt
     const { fence, record } = started;
     const outcome = await execute(context, running, fence, record, options);
     if (stop.signal.reason === "lease" && (await job.extendLock(token, options.lockDurationMs)) !== 1) return;
-    await concludeRun(context, running, fence, outcome, options);
+    await concludeRun(context, running, started, outcome, options);
   } catch (error) {
     options.onError(error);
   } finally {

@@ -3,7 +3,7 @@ import type { Context } from "./connection.ts";
 import { bullRetention } from "./limits.ts";
 import { readRecord, type JobEnd, type JobRecord } from "./record.ts";
 import { wake } from "./ready.ts";
-import { nominated } from "./turns.ts";
+import { bullPriority } from "./turns.ts";
 import { end, unblock } from "./transitions.ts";
 
 const sweepAgeMs = 3000;
@@ -24,7 +24,7 @@ export async function settle(context: Context, id: string): Promise<void> {
 async function enqueue(context: Context, { envelope, options }: JobRecord): Promise<void> {
   await context.queue(envelope.kind).add(envelope.kind, envelope, {
     jobId: envelope.id,
-    priority: nominated + options.priority,
+    priority: bullPriority(options.priority, false),
     removeOnComplete: bullRetention,
     removeOnFail: bullRetention,
   });

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { AppError } from "@whittle/contracts";
 import { describe, expect, it } from "vitest";
 import { resultOf } from "./rig-jobs.ts";
 import { useRig } from "./rig.ts";
@@ -79,4 +81,20 @@ describe("jobs of several submitters", () => {
     for (const id of [late, ...other]) await rig.reaches(id, "completed");
     expect(order).toEqual([first, second, late]);
   });
+});
+
+it("a job whose pause is over comes before those of its priority that have not run yet", async () => {
+  const [failing = "", long, ...others] = await submit("a", 4);
+  const order: string[] = [];
+  await rig.work(async (envelope) => {
+    order.push(envelope.id);
+    if (envelope.id === failing && order.length === 1) throw new AppError("unavailable", "not now");
+    // Longer than the first pause.
+    if (envelope.id === long) await sleep(1500);
+    return resultOf(envelope);
+  });
+  await rig.reaches(long, "running");
+  const [urgent] = await submit("a", 1, 5);
+  for (const id of [failing, ...others]) await rig.reaches(id, "completed");
+  expect(order).toEqual([failing, long, urgent, failing, ...others]);
 });

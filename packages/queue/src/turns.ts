@@ -18,7 +18,12 @@ return job
 `);
 
 /** What BullMQ runs first. Jobs are handed to it with the priorities after this one. */
-export const nominated = 1;
+const nominated = 1;
+
+/** What BullMQ orders a job by: of jobs with one priority those that have run before, and lost that run, come first. */
+export function bullPriority(priority: number, ran: boolean): number {
+  return nominated + 2 * priority - (ran ? 1 : 0);
+}
 
 /**
  * Lets the next job of a kind be that of the submitter whose turn it is: who has the fewest jobs running, and among those who has had
