@@ -12,7 +12,7 @@ import {
 import type { Request, RequestHandler } from "express";
 
 export interface Authenticator {
-  /** Who sends the request: `key:<first digits of the key's SHA-256>`, `local` where there are no keys, or else=> KnownKey | undefined.| undefined. */
+  /** Who sends the request: `key:<first digits of the key's SHA-256>`, `local` where there are no keys; undefined for anybody else. */
   known(request: Request): string | undefined;
   /** The same, of a request that was let through. */
   actor(request: Request): string;
