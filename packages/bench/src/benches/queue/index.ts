@@ -8,7 +8,7 @@ import { bareBullmq } from "./bare.ts";
 import { cancelChecks, measureCancels } from "./cancel.ts";
 import { measureRecoveries, recoveryChecks, type Recoveries } from "./recovery.ts";
 import type { Side } from "./side.ts";
-import { measurePair, supervisionCheck, type Pair } from "./supervision.ts";
+import { measurePair, supervisionChecks, trainingNames, type Pair } from "./supervision.ts";
 import { throughTheApi } from "./whittle.ts";
 
 /** Submitted at once by this many callers. */
@@ -62,10 +62,11 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
         for (const [what, ms] of Object.entries(times))
           tell(`recovery ${what}: p50 ${median(ms).toFixed(0)} ms, most ${Math.max(...ms).toFixed(0)} ms`);
       }
-      if ("supervision".includes(only)) {
-        const pair = await measurePair(place, round % 2 === 0);
+      if (!"supervision".includes(only)) continue;
+      for (const training of trainingNames) {
+        const pair = await measurePair(place, training, round % 2 === 0);
         pairs.push(pair);
-        tell(`train   bare ${pair.bare} ms, supervised ${pair.supervised} ms`);
+        tell(`${training}: bare ${pair.bare} ms, supervised ${pair.supervised} ms`);
       }
     }
   } finally {
@@ -76,7 +77,7 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
     ...[...results].flatMap(([name, figures]) => summarize(name, figures)),
     ...(cancels.length > 0 ? cancelChecks(cancels) : []),
     ...(recoveries.length > 0 ? recoveryChecks(recoveries) : []),
-    ...(pairs.length > 0 ? [supervisionCheck(pairs)] : []),
+    ...(pairs.length > 0 ? supervisionChecks(pairs) : []),
   ];
 };
 
