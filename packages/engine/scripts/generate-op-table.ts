@@ -43,6 +43,7 @@ const emitted = [
   "GRUBlockCell",
   "GRUBlockCellGrad",
   "Identity",
+  "LSTMBlockCellGrad",
   "Mul",
   "Pack",
   "Placeholder",

@@ -4,6 +4,7 @@ import { nativeBackend } from "../../runtime/native.ts";
 import { tf } from "../../tf.ts";
 import { compile } from "../compile.ts";
 import { distance, minimize, pair, weightsDistance, type Pair } from "../testing/models.ts";
+import torch from "../testing/torch_lstm.json" with { type: "json" };
 import { trace } from "../trace.ts";
 
 beforeAll(async () => void (await initEngine()));
@@ -31,8 +32,8 @@ function around(shape: number[], make: () => tf.layers.Layer, samples = 6): Pair
   return pair(model, tf.randomNormal([samples, 5], 0, 1, "float32", 1), 3);
 }
 
-/** The operations that a step consists of. */
-function operations({ models: [model], x, y }: Pair): Set<string> {
+/** The operations that a step consists of, each as often as it is there. */
+function operations({ models: [model], x, y }: Pair): string[] {
   const backend = nativeBackend();
   if (!backend) throw new Error("no native backend");
   const step = minimize(model, tf.train.sgd(0));
@@ -44,7 +45,7 @@ function operations({ models: [model], x, y }: Pair): Set<string> {
     mayInitialise: true,
   });
   if (!("program" in traced)) throw new Error("the step made variables");
-  return new Set(traced.program.nodes.flatMap((node) => (node.kind === "call" ? [node.op] : [])));
+  return traced.program.nodes.flatMap((node) => (node.kind === "call" ? [node.op] : []));
 }
 
 function distanceAfter(steps: number, made: Pair): number {
@@ -104,10 +105,40 @@ describe.each(Object.entries(fused))("%s in a compiled step", (_, { shape, make,
   });
 });
 
-it("computes a large batch of an LSTM as two halves, and comes to the same", () => {
-  const made = around([3, 4], () => layers.lstm({ units: 5, recurrentActivation: "sigmoid" }), 129);
-  expect(operations(made)).toContain("SplitV");
-  expect(distanceAfter(20, made)).toBeLessThan(2e-6);
+it("computes an LSTM of 32 samples or more as two halves, and comes to the same", () => {
+  const lstm = (samples: number) =>
+    around([3, 4], () => layers.lstm({ units: 5, recurrentActivation: "sigmoid" }), samples);
+  const count = (name: string, samples: number) => operations(lstm(samples)).filter((op) => op === name).length;
+  expect([31, 32, 33].map((samples) => count("BlockLSTMV2", samples))).toEqual([1, 2, 2]);
+  expect(count("LSTMBlockCellGrad", 33)).toBe(6);
+  const bounds = new Map([
+    [32, 3e-6],
+    [33, 2e-6],
+    [129, 2e-6],
+  ]);
+  for (const [samples, bound] of bounds) expect(distanceAfter(20, lstm(samples))).toBeLessThan(bound);
+});
+
+it.each(Object.entries(torch))("gives the states of PyTorch's LSTM, and its gradients, of %s", (_, values) => {
+  const tensor = ({ shape, data }: { shape: number[]; data: number[] }) => tf.tensor(data, shape, "float32");
+  const [x, c] = [tensor(values.x), tensor(values.c)];
+  const layer = layers.lstm({ units: 2, recurrentActivation: "sigmoid", returnSequences: true });
+  layer.apply(x);
+  layer.setWeights([values.kernel, values.recurrent, values.bias].map(tensor));
+  const states = (of: tf.Tensor) => {
+    const made = layer.apply(of);
+    return made instanceof tf.Tensor ? made : tf.fill(c.shape, NaN);
+  };
+  const weighted = (of: tf.Tensor) => tf.sum(tf.mul(states(of), c)).asScalar();
+  const run = compile(() => [
+    states(x),
+    tf.grad(weighted)(x),
+    ...Object.values(tf.variableGrads(() => weighted(x)).grads),
+  ]);
+  const expected = [values.y, values.dx, values.dkernel, values.drecurrent, values.dbias];
+  const distances = run().map((made, at) => distance(made.dataSync(), expected[at]?.data ?? []));
+  expect(distances).toHaveLength(expected.length);
+  expect(Math.max(...distances)).toBeLessThan(2e-6);
 });
 
 describe.each([
