@@ -24,6 +24,13 @@ class OverwritingDriver extends MemoryDriver {
   }
 }
 
+/** A store that loses half of what it was given on the way back. */
+class TornDriver extends MemoryDriver {
+  override async read(key: string): Promise<Uint8Array> {
+    return (await super.read(key)).subarray(0, 2);
+  }
+}
+
 describe("opening a store", () => {
   it("makes the folder, and finds there what was published under the other spelling of its address", async () => {
     const path = join(folder, "deep", "store");
@@ -57,6 +64,13 @@ describe("opening a store", () => {
     await expect(probe(new OverwritingDriver())).rejects.toMatchObject({
       code: "unavailable",
       message: expect.stringContaining("overwrites"),
+    });
+  });
+
+  it("refuses one that gives back something else for now, without calling it unfit", async () => {
+    await expect(probe(new TornDriver())).rejects.toMatchObject({
+      code: "unavailable",
+      message: expect.stringContaining("did not give back what was written"),
     });
   });
 });

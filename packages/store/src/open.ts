@@ -51,8 +51,10 @@ export async function probe(driver: StoreDriver): Promise<void> {
     const first = await driver.create(key, encoder.encode("first"));
     const second = await driver.create(key, encoder.encode("second"));
     const kept = new TextDecoder().decode(await driver.read(key));
-    if (!first || second || kept !== "first")
+    if (second || kept === "second")
       throw new AppError("unavailable", `the store at ${driver.location} overwrites what is there: it can't be used`);
+    if (!first || kept !== "first")
+      throw new AppError("unavailable", `the store at ${driver.location} did not give back what was written to it`);
   } finally {
     await driver.remove(key);
   }
