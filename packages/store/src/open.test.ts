@@ -26,8 +26,8 @@ class OverwritingDriver extends MemoryDriver {
 
 /** A store that loses half of what it was given on the way back. */
 class TornDriver extends MemoryDriver {
-  override async read(key: string): Promise<Uint8Array> {
-    return (await super.read(key)).subarray(0, 2);
+  override async read(key: string): Promise<Uint8Array | undefined> {
+    return (await super.read(key))?.subarray(0, 2);
   }
 }
 
