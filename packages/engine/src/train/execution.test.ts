@@ -3,10 +3,9 @@ import { modelWeights } from "../model-io/weights.ts";
 import { initEngine } from "../runtime/init.ts";
 import { multipliesBfloat16 } from "../runtime/bfloat16.ts";
 import { tf } from "../tf.ts";
-import type { Checkpoint } from "./checkpoint.ts";
 import { chooseExecution, type Execution } from "./execution.ts";
 import { fit } from "./fit.ts";
-import { blobs, tinyModel } from "./testing.ts";
+import { blobs, interruptionAt, tinyModel } from "./testing.ts";
 import type { FitOptions } from "./types.ts";
 
 await initEngine();
@@ -79,19 +78,10 @@ describe("the way in which steps run", () => {
 async function sameAgain(options: Partial<FitOptions>, execution: Partial<Execution>) {
   const whole = await train(options);
   expect(whole.result.execution).toMatchObject(execution);
-  let saved: Checkpoint | undefined;
-  const checkpoint = {
-    everySeconds: 3600,
-    load: () => Promise.resolve(saved),
-    save: (made: Checkpoint) => Promise.resolve(void (saved = structuredClone(made))),
-  };
-  const abort = new AbortController();
-  const onBatch: FitOptions["onBatch"] = ({ step }) => step === 1234 && abort.abort();
-  await expect(train({ ...options, checkpoint, signal: abort.signal, onBatch })).rejects.toMatchObject({
-    code: "cancelled",
-  });
-  expect(saved?.step).toBe(1234);
-  expect((await train({ ...options, checkpoint })).weights).toEqual(whole.weights);
+  const { stop, resume, savedStep } = interruptionAt(1234);
+  await expect(train({ ...options, ...stop })).rejects.toMatchObject({ code: "cancelled" });
+  expect(savedStep()).toBe(1234);
+  expect((await train({ ...options, ...resume })).weights).toEqual(whole.weights);
   return whole;
 }
 

@@ -3,10 +3,9 @@ import { modelWeights } from "../model-io/weights.ts";
 import { initEngine } from "../runtime/init.ts";
 import { nativeBinding } from "../runtime/native.ts";
 import { tf } from "../tf.ts";
-import type { Checkpoint } from "./checkpoint.ts";
 import { fit } from "./fit.ts";
 import { crossEntropy } from "./loss.ts";
-import { tinyImageModel, tinyImages } from "./testing.ts";
+import { interruptionAt, tinyImageModel, tinyImages } from "./testing.ts";
 import type { FitOptions } from "./types.ts";
 
 beforeAll(() => initEngine());
@@ -61,17 +60,10 @@ describe("a training with everything at once", () => {
   ])("goes on after an interruption %s to the very same weights and history", async (_when, at) => {
     const whole = await train();
     expect(whole.steps).toBe(20);
-    let saved: Checkpoint | undefined;
-    const checkpoint = {
-      everySeconds: 3600,
-      load: () => Promise.resolve(saved),
-      save: (made: Checkpoint) => Promise.resolve(void (saved = structuredClone(made))),
-    };
-    const abort = new AbortController();
-    const stopped = train({ checkpoint, signal: abort.signal, onBatch: ({ step }) => step === at && abort.abort() });
-    await expect(stopped).rejects.toMatchObject({ code: "cancelled" });
-    expect(saved?.step).toBe(at);
-    expect(await train({ checkpoint })).toEqual(whole);
+    const { stop, resume, savedStep } = interruptionAt(at);
+    await expect(train(stop)).rejects.toMatchObject({ code: "cancelled" });
+    expect(savedStep()).toBe(at);
+    expect(await train(resume)).toEqual(whole);
   });
 
   it("gives the same weights for the same seed and others for another", async () => {

@@ -1,6 +1,8 @@
 import { tf } from "../tf.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import { splitmix32 } from "./random.ts";
 import type { RawSamples } from "./raw.ts";
+import type { BatchPoint } from "./types.ts";
 
 /** Points around one centre per class, on a plane: a problem that a small network learns in a few dozen steps. */
 export function blobs(count: number, seed: number): { x: tf.Tensor2D; y: Int32Array } {
@@ -50,4 +52,17 @@ export function tinyImageModel(dropout = 0): tf.Sequential {
   ];
   if (dropout > 0) layers.splice(3, 0, tf.layers.dropout({ rate: dropout }));
   return tf.sequential({ name: "tiny-image", layers });
+}
+
+/** Options that break a training off after a step, and those with which it goes on from there. */
+export function interruptionAt(at: number) {
+  let saved: Checkpoint | undefined;
+  const checkpoint = {
+    everySeconds: 3600,
+    load: () => Promise.resolve(saved),
+    save: (made: Checkpoint) => Promise.resolve(void (saved = structuredClone(made))),
+  };
+  const abort = new AbortController();
+  const onBatch = ({ step }: BatchPoint) => step === at && abort.abort();
+  return { stop: { checkpoint, signal: abort.signal, onBatch }, resume: { checkpoint }, savedStep: () => saved?.step };
 }

@@ -61,7 +61,7 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
 /** @throws where this machine can't train in the precision. */
 async function train(
   data: Dataset,
-  { family, params }: typeof mlp | typeof cnn | typeof resnet,
+  { family, params }: { family: string; params: Record<string, unknown> },
   samples: Split,
   settings: Settings,
   test?: Split,
