@@ -3,7 +3,7 @@
  * told to load what jobs need.
  */
 import { AppError, parse, toAppError, type JobResources } from "@whittle/contracts";
-import { runJob } from "@whittle/jobs/runners";
+import { preloadJobs, runJob } from "@whittle/jobs/runners";
 import { openStore } from "@whittle/store";
 import { createAsker } from "./ask.ts";
 import { createCheckpoints } from "./checkpoints.ts";
@@ -14,8 +14,6 @@ const cancelled = new AbortController();
 const asker = createAsker((message) => void send(message));
 let working = false;
 let loaded: Promise<void> | undefined;
-/** What loading has warned of before there was a job to tell it. */
-const warnings: string[] = [];
 
 // Without its worker nobody would take the result, and another worker runs the job again.
 process.once("disconnect", () => process.exit(1));
@@ -34,20 +32,14 @@ process.on("message", (raw) => {
 
 /** A failure comes again when the job needs what could not be loaded, and is told then. */
 async function prepare(): Promise<void> {
-  loaded ??= load().catch(() => {});
+  loaded ??= preloadJobs().catch(() => {});
   await loaded;
   await send({ type: "ready" });
-}
-
-async function load(): Promise<void> {
-  const [{ initEngine }] = await Promise.all([import("@whittle/engine"), import("@whittle/zoo")]);
-  await initEngine({ warn: (message) => (working ? warn(message) : warnings.push(message)) });
 }
 
 async function work(task: Task): Promise<void> {
   working = true;
   setInterval(() => void send({ type: "beat" }), beatMs).unref();
-  for (const message of warnings) warn(message);
   let answer: FromChild;
   try {
     answer = { type: "result", result: await run(task), resources: used() };
