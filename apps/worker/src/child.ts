@@ -7,6 +7,7 @@ import { preloadJobs, runJob } from "@whittle/jobs/runners";
 import { openStore } from "@whittle/store";
 import { createAsker } from "./ask.ts";
 import { createCheckpoints } from "./checkpoints.ts";
+import { patiently } from "./patience.ts";
 import { toChild, type FromChild, type Task } from "./supervisor/messages.ts";
 
 const beatMs = 5000;
@@ -52,7 +53,7 @@ async function work(task: Task): Promise<void> {
 }
 
 async function run({ envelope, epoch, checkpoints: names, store: url, datasetDirs, workDir }: Task) {
-  const store = await openStore(url);
+  const store = await patiently(() => openStore(url), cancelled.signal);
   const checkpoints = createCheckpoints({
     scratch: store.scratch(envelope.id),
     epoch,
