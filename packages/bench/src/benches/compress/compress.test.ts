@@ -19,7 +19,7 @@ it("measures each of its cases through real jobs", { timeout: 180_000 }, async (
     int8({ name: "int8", model: mlp, drop: 100 }),
     structured({ name: "half", model: mlp, amount: 0.5, epochs: 1 }),
     unstructuredInt8({ name: "both", model: mlp, amount: 0.8, epochs: 1 }),
-    hinton({ name: "hinton", teacher: mlp, student, temperature: 20, alpha: 0.1 }),
+    hinton({ name: "hinton", teacher: mlp, student, temperature: 20, alpha: 0.1, seeds: [1, 2] }),
     distillation({ name: "distill", teacher: mlp, student, lessons: [{ temperature: 2, alpha: 0.5 }], seeds: [0, 1] }),
   ];
   const checks = await runCases(small, options, {});
@@ -30,6 +30,7 @@ it("measures each of its cases through real jobs", { timeout: 180_000 }, async (
   expect(values["both/sparsity"]).toBeCloseTo(0.8, 1);
   expect(values["hinton/teacher/epochs"]).toBe(2);
   expect(values["hinton/student/epochs"]).toBe(1);
+  expect(values["hinton/seed-2/distilled/errors"]).toBeDefined();
   expect(values["distill/T2-alpha0.5/gain-points-most"]).toBeDefined();
   expect(checks.filter(({ value }) => !Number.isFinite(value))).toEqual([]);
   expect(checks.map(({ name }) => name)).toContain("compress/int8/int8/speed-up-b32");

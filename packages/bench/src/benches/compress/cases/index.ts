@@ -22,7 +22,7 @@ export const cases: Case[] = [
   unstructuredInt8({ name: "prune-int8", model: fashionCnn, amount: 0.8, epochs: 4 }),
   structured({ name: "prune-half-wide", model: fashionWideCnn, amount: 0.5, epochs: 4 }),
   int8({ name: "mnist-mlp", model: mnistMlp, drop: 0.3 }),
-  hinton({ name: "hinton", teacher: mnistMlp, student: mnistStudent, temperature: 20, alpha: 0.1 }),
+  hinton({ name: "hinton", teacher: mnistMlp, student: mnistStudent, temperature: 20, alpha: 0.1, seeds: [1, 2, 3] }),
   distillation({
     name: "distill-settings",
     teacher: fashionTeacher,

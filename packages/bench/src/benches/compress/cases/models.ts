@@ -13,12 +13,16 @@ export const mnistMlp: ModelSpec = {
   validationSplit: 0,
 };
 
-/** Hinton's smaller network, without any regularization of its own. */
+/**
+ * Hinton's smaller network, without any regularization of its own. The rate was chosen on training samples that were held out: three times the
+ * default brings the student closer to its teacher's logits, and is the same to it without one.
+ */
 export const mnistStudent: ModelSpec = {
   dataset: "mnist",
   family: "mlp",
   familyParams: { hidden: [800, 800] },
   epochs: 40,
+  optimizer: { type: "adam", learningRate: 0.003 },
   schedule: cosine,
   validationSplit: 0,
 };
@@ -43,7 +47,7 @@ export const fashionCnn: ModelSpec = {
 export const fashionWideCnn: ModelSpec = {
   ...fashionCnn,
   familyParams: { filters: [64, 128], dense: 128, dropout: 0.25 },
-  epochs: 5,
+  epochs: 4,
 };
 
 export const cifarResnet: ModelSpec = {
