@@ -1,11 +1,10 @@
-/** Trains as a job does, with nobody that supervises it, and sends when its epochs ended. Arguments: a folder, the parameters as JSON. */
+/** Trains as a job does, with nobody that supervises it, and sends when each epoch ends. Arguments: a folder, the parameters as JSON. */
 import { mkdtemp } from "node:fs/promises";
 import path from "node:path";
 import { runJob } from "@whittle/jobs/runners";
 import { openStore } from "@whittle/store";
 
 const [, , folder = "", params = ""] = process.argv;
-const ends: number[] = [];
 await runJob(
   {
     id: "bare",
@@ -22,8 +21,8 @@ await runJob(
     workDir: await mkdtemp(path.join(folder, "run-")),
     signal: new AbortController().signal,
     emit: (event) => {
-      if (event.type === "metrics" && event.series === "epoch") ends.push(Date.now());
+      if (event.type === "metrics" && event.series === "epoch") process.send?.(Date.now());
     },
   },
 );
-process.send?.(ends, undefined, {}, () => process.exit(0));
+process.exit(0);

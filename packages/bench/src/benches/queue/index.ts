@@ -63,9 +63,9 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
           tell(`recovery ${what}: p50 ${median(ms).toFixed(0)} ms, most ${Math.max(...ms).toFixed(0)} ms`);
       }
       for (const training of trainingNames.filter((name) => `supervision/${name}`.includes(only))) {
-        const pair = await measurePair(place, training, round % 2 === 0);
+        const pair = await measurePair(place, training);
         pairs.push(pair);
-        tell(`${training}: bare ${pair.bare} ms, supervised ${pair.supervised} ms`);
+        tell(`${training}: an epoch bare ${pair.bare.toFixed(0)} ms, supervised ${pair.supervised.toFixed(0)} ms`);
       }
     }
   } finally {
