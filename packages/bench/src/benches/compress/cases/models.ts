@@ -14,8 +14,8 @@ export const mnistMlp: ModelSpec = {
 };
 
 /**
- * Hinton's smaller network, without any regularization of its own. The rate was chosen on training samples that were held out: three times the
- * default brings the student closer to its teacher's logits, and is the same to it without one.
+ * Hinton's smaller network, without any regularization of its own. The rate was chosen on training samples that were held out: of 0.001, 0.003
+ * and 0.006 the one with which the taught student made the fewest errors; alone it made as many at 0.001 as at 0.003.
  */
 export const mnistStudent: ModelSpec = {
   dataset: "mnist",
