@@ -9,6 +9,7 @@ import helmet from "helmet";
 import { pino, type Logger } from "pino";
 import { createAuthenticator } from "./auth.ts";
 import { boardPath, boardRouter } from "./board.ts";
+import { readBytes } from "./bytes.ts";
 import { docsRouter } from "./docs.ts";
 import type { ApiConfig } from "./env.ts";
 import { createMetrics } from "./metrics.ts";
@@ -22,6 +23,7 @@ import { jobRoutes } from "./routes/jobs.ts";
 import { kindRoutes } from "./routes/kinds.ts";
 import { modelRoutes } from "./routes/models.ts";
 import { pipelineRoutes } from "./routes/pipelines.ts";
+import { uploadRoutes } from "./routes/uploads.ts";
 import { workerRoutes } from "./routes/workers.ts";
 import { zooRoutes } from "./routes/zoo.ts";
 import type { Services } from "./services.ts";
@@ -81,7 +83,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
 
 function createApp(
   services: Services,
-  options: Pick<ApiOptions, "keys" | "rateLimit" | "bodyLimitBytes" | "bullBoardWritable">,
+  options: Pick<ApiOptions, "keys" | "rateLimit" | "bodyLimitBytes" | "uploadLimitBytes" | "bullBoardWritable">,
 ): Express {
   const { auth, queue, log } = services;
   const routes: Route[] = [
@@ -89,6 +91,7 @@ function createApp(
     eventRoutes,
     pipelineRoutes,
     modelRoutes,
+    uploadRoutes,
     workerRoutes,
     zooRoutes,
     kindRoutes,
@@ -104,9 +107,9 @@ function createApp(
   app.get("/metrics", auth.bearer("read"), async (_request, response) => {
     response.type(metrics.contentType).send(await metrics.text());
   });
+  app.use("/v1", auth.bearer("read"));
   const json = express.json({ limit: options.bodyLimitBytes, strict: false });
-  app.use("/v1", auth.bearer("read"), onlyJson, json, onlyObjects);
-  mount(app, routes, auth);
+  mount(app, routes, auth, { json: [onlyJson, json, onlyObjects], bytes: readBytes(options.uploadLimitBytes) });
   app.use(notFound, answerProblems(log));
   return app;
 }

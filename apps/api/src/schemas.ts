@@ -91,6 +91,8 @@ export const dataset = z.object({
   workers: z.array(z.string()),
 });
 
+export const stored = z.object({ digest, size: z.int().meta({ description: "Bytes." }) });
+
 export const family = z.object({
   name: z.string(),
   title: z.string(),

@@ -4,7 +4,7 @@ import type { Dataset } from "@whittle/zoo";
 
 /** What a running job may use, and how it tells what it does. */
 export interface JobContext {
-  store: Pick<ArtifactStore, "manifest" | "readFile" | "scratch">;
+  store: Pick<ArtifactStore, "manifest" | "readFile" | "readContent" | "scratch">;
   signal: AbortSignal;
   /** This run's own folder: empty, but for the file that an earlier run of the job gave to `keep` last. */
   workDir: string;

@@ -2,6 +2,7 @@ import { describe } from "vitest";
 import type { StoreDriver } from "../driver.ts";
 import { aliasTests, publicationAliasTests } from "./alias-tests.ts";
 import { collectTests } from "./collect-tests.ts";
+import { contentTests } from "./content-tests.ts";
 import { deletionTests } from "./deletion-tests.ts";
 import { driverTests } from "./driver-tests.ts";
 import { auditTests } from "./audit-tests.ts";
@@ -26,6 +27,7 @@ export function testStore(name: string, makeDriver: MakeDriver): void {
     stepTests(makeDriver);
     readTests(makeDriver);
     damageTests(makeDriver);
+    contentTests(makeDriver);
     aliasTests(makeDriver);
     publicationAliasTests(makeDriver);
     deletionTests(makeDriver);
