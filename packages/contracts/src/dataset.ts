@@ -33,16 +33,14 @@ export interface UploadedDataset {
   version: number;
 }
 
-const reference = /^([a-z0-9][a-z0-9._-]{0,127})@([1-9]\d{0,8})$/;
+/** `name@version`, as {@link parseUploadedDataset} reads it. */
+export const uploadedDatasetPattern = /^([a-z0-9][a-z0-9._-]{0,127})@([1-9]\d{0,8})$/;
 
 /**
  * Reads `name@version`, the version of an uploaded data set.
  * @returns undefined when the text is anything else, such as the name of a data set of the zoo.
  */
 export function parseUploadedDataset(text: string): UploadedDataset | undefined {
-  const [, name, version] = reference.exec(text) ?? [];
+  const [, name, version] = uploadedDatasetPattern.exec(text) ?? [];
   return name === undefined ? undefined : { name, version: Number(version) };
 }
-
-/** How a job names a version of an uploaded data set. */
-export const uploadedDataset = z.string().regex(reference);

@@ -22,6 +22,7 @@ import { audit, type Audit } from "./audit.ts";
 import { getBlob } from "./blobs.ts";
 import { collect, type Collection, type CollectOptions } from "./collect.ts";
 import { putContent, readContent, type StoredContent } from "./content.ts";
+import { Datasets } from "./datasets.ts";
 import { deleteVersion, isDeleted, type DeleteOptions } from "./deletion.ts";
 import type { StoreDriver } from "./driver.ts";
 import { keys } from "./keys.ts";
@@ -42,10 +43,13 @@ export interface ResolvedReference {
 
 /** The artifacts that all apps share: content by digest, and names with versions and aliases that point to it. */
 export class ArtifactStore {
+  /** The data sets that users have uploaded. */
+  readonly datasets: Datasets;
   readonly #driver: StoreDriver;
 
   constructor(driver: StoreDriver) {
     this.#driver = driver;
+    this.datasets = new Datasets(driver);
   }
 
   /** Where it is, for messages. */

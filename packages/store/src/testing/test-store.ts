@@ -3,6 +3,7 @@ import type { StoreDriver } from "../driver.ts";
 import { aliasTests, publicationAliasTests } from "./alias-tests.ts";
 import { collectTests } from "./collect-tests.ts";
 import { contentTests } from "./content-tests.ts";
+import { datasetTests } from "./dataset-tests.ts";
 import { deletionTests } from "./deletion-tests.ts";
 import { driverTests } from "./driver-tests.ts";
 import { auditTests } from "./audit-tests.ts";
@@ -31,6 +32,7 @@ export function testStore(name: string, makeDriver: MakeDriver): void {
     aliasTests(makeDriver);
     publicationAliasTests(makeDriver);
     deletionTests(makeDriver);
+    datasetTests(makeDriver);
     lineageTests(makeDriver);
     scratchTests(makeDriver);
     encodingTests(makeDriver);
