@@ -17,6 +17,7 @@ import { openApiDocument } from "./openapi.ts";
 import { answerProblems, notFound, onlyJson, onlyObjects } from "./problem.ts";
 import { limitRequests } from "./rate-limit.ts";
 import { mount, type Route } from "./route.ts";
+import { datasetRoutes } from "./routes/datasets.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRouter } from "./routes/health.ts";
 import { jobRoutes } from "./routes/jobs.ts";
@@ -63,7 +64,9 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     ...(webhooks && { webhooks: { ...webhooks, onProblem } }),
   });
   const leave = new AbortController();
-  const services = { queue, store, catalog, auth: createAuthenticator(keys), log, heartbeatMs, leaving: leave.signal };
+  const { uploadLimitBytes } = options;
+  const auth = createAuthenticator(keys);
+  const services = { queue, store, catalog, auth, log, heartbeatMs, uploadLimitBytes, leaving: leave.signal };
   const server = createServer(createApp(services, options));
   try {
     const url = await listen(server, host, port);
@@ -83,7 +86,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
 
 function createApp(
   services: Services,
-  options: Pick<ApiOptions, "keys" | "rateLimit" | "bodyLimitBytes" | "uploadLimitBytes" | "bullBoardWritable">,
+  options: Pick<ApiOptions, "keys" | "rateLimit" | "bodyLimitBytes" | "bullBoardWritable">,
 ): Express {
   const { auth, queue, log } = services;
   const routes: Route[] = [
@@ -92,6 +95,7 @@ function createApp(
     pipelineRoutes,
     modelRoutes,
     uploadRoutes,
+    datasetRoutes,
     workerRoutes,
     zooRoutes,
     kindRoutes,
@@ -109,7 +113,7 @@ function createApp(
   });
   app.use("/v1", auth.bearer("read"));
   const json = express.json({ limit: options.bodyLimitBytes, strict: false });
-  mount(app, routes, auth, { json: [onlyJson, json, onlyObjects], bytes: readBytes(options.uploadLimitBytes) });
+  mount(app, routes, auth, { json: [onlyJson, json, onlyObjects], bytes: readBytes(services.uploadLimitBytes) });
   app.use(notFound, answerProblems(log));
   return app;
 }

@@ -1,5 +1,6 @@
 import { Agent, request } from "node:http";
 import { text } from "node:stream/consumers";
+import { npzOf, smallArrays } from "@whittle/zoo/uploaded/testing";
 import { z } from "zod";
 
 const bodies = z.record(z.string(), z.looseObject({ example: z.unknown().optional() }));
@@ -109,8 +110,8 @@ export class Fuzzer {
 
   /** Bytes that are wrong in one place, or right. */
   #file(): Buffer {
-    const file = Buffer.from("PK\u0003\u0004 no archive");
-    return this.#chance(0.5) ? this.#damage(file) : file;
+    const file = Buffer.from(npzOf(smallArrays));
+    return this.#chance(0.8) ? this.#damage(file) : file;
   }
 
   #json(example: unknown): Buffer | undefined {

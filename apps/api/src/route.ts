@@ -1,4 +1,4 @@
-import { parse, type Scope } from "@whittle/contracts";
+import { AppError, parse, type Scope } from "@whittle/contracts";
 import type { Request, RequestHandler, Response, Router } from "express";
 import type { z } from "zod";
 import type { Authenticator } from "./auth.ts";
@@ -74,6 +74,14 @@ function answer(response: Response, status = 200, value: unknown): void {
 export function param(request: Request, name: string): string {
   const value = request.params[name];
   return typeof value === "string" ? value : "";
+}
+
+/** The version that a path names. @throws AppError `invalid_request`. */
+export function versionParam(request: Request): number {
+  const text = param(request, "version");
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  const issues = [{ path: "version", message: "must be a whole number from 1" }];
+  throw new AppError("invalid_request", `version ${text} is not valid: it must be a whole number from 1`, { issues });
 }
 
 /** @param read what reads the body, once it is known that the sender may. */

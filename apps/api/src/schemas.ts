@@ -1,5 +1,6 @@
 import {
   aliasRecord,
+  datasetRecord,
   deletionRecord,
   digest,
   jobEvent,
@@ -123,6 +124,7 @@ export const components = {
   Lineage: lineageNode,
   Worker: workerView,
   Dataset: dataset,
+  UploadedDataset: datasetRecord,
   Family: family,
   Kind: kind,
   Problem: problem,

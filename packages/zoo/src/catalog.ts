@@ -18,10 +18,13 @@ const forms = `a data set of the zoo (${datasetName.options.join(", ")}) or an u
 
 const error = ({ input }: { input?: unknown }) => mustBe(forms, input);
 
+/** `name@version`, so typed that the name of a data set that the zoo lacks does not compile. */
+const uploaded = z
+  .templateLiteral([z.string(), "@", z.number()], { error })
+  .refine((text) => uploadedDatasetPattern.test(text), { error });
+
 /** How a job names the data set that it takes: one of the zoo, or a version of an uploaded one. */
-export const datasetReference = z.union([datasetName, z.string({ error }).regex(uploadedDatasetPattern, { error })], {
-  error,
-});
+export const datasetReference = z.union([datasetName, uploaded], { error });
 
 /** The contract of a data set of the zoo; undefined for an uploaded one, of which only the store knows. */
 export function zooDataset(reference: string): DatasetContract | undefined {
