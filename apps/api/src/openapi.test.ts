@@ -33,6 +33,15 @@ describe("the OpenAPI document", () => {
     );
   });
 
+  it("says where a body is bytes", async () => {
+    const { paths } = await read();
+    const bytes = { schema: { type: "string", format: "binary" } };
+    expect(paths["/v1/uploads"]?.["post"]).toMatchObject({
+      requestBody: { content: { "application/octet-stream": bytes, "application/zip": bytes } },
+      responses: { 201: {} },
+    });
+  });
+
   it("has the fields of queries with what they may be", async () => {
     const { paths } = await read();
     const fields = z.array(z.looseObject({ name: z.string(), in: z.string(), schema: z.unknown() }));
