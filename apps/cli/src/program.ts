@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { addCatalog } from "./commands/catalog.ts";
+import { addDatasets } from "./commands/datasets.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addModels } from "./commands/models.ts";
@@ -11,7 +12,7 @@ import { addUp } from "./commands/up.ts";
 const groups = [
   ["This machine:", [addSetup, addUp, addDemo, addStore]],
   ["Jobs:", [addSubmit, addInspect]],
-  ["What there is for them:", [addCatalog]],
+  ["What there is for them:", [addCatalog, addDatasets]],
   ["Models:", [addModels]],
 ] as const;
 

@@ -69,6 +69,24 @@ const ids = async (client: WhittleClient, options = {}) =>
   (await collect(client.events("j1", { retryMs: 1, ...options }))).map(({ id }) => id);
 
 describe("WhittleClient", () => {
+  it("uploads bytes as they are, and what a data set is read with", async () => {
+    const server = await serve(json({ name: "mine", version: 2 }));
+    const client = new WhittleClient({ url: server.url });
+    const bytes = new TextEncoder().encode("not really npz");
+    expect(await client.uploadDataset("mine", bytes.subarray(4), { scale: 0.5 })).toEqual({ name: "mine", version: 2 });
+    await client.uploadDataset("mine", bytes);
+    await client.upload(bytes);
+    await client.deleteDataset("mine", 2, { force: true });
+    expect(server.seen.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      "POST /v1/datasets/mine/versions?scale=0.5",
+      "POST /v1/datasets/mine/versions",
+      "POST /v1/uploads",
+      "DELETE /v1/datasets/mine/versions/2?force=true",
+    ]);
+    expect(server.bodies).toEqual(["really npz", "not really npz", "not really npz", ""]);
+    expect(server.seen[0]?.headers["content-type"]).toBe("application/octet-stream");
+  });
+
   it("deletes a version, and says when it is to be forced", async () => {
     const record = { name: "m", version: 3, digest: "sha256:0", actor: "me", at };
     const server = await serve(json(record));

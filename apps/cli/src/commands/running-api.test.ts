@@ -6,6 +6,7 @@ import { startRedis, type RedisServer } from "@whittle/queue/server";
 import { WhittleClient } from "@whittle/sdk";
 import { openStore } from "@whittle/store";
 import { exampleDraft } from "@whittle/store/testing";
+import { npzOf, smallArrays } from "@whittle/zoo/uploaded/testing";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { launch, type Launched } from "../stack/launch.ts";
 import { freePort } from "../stack/ports.ts";
@@ -91,6 +92,35 @@ describe("models", () => {
     expect(await whittle("report", "small@1")).toContain("small@1");
     const file = join(folder, "chart.svg");
     await expect(whittle("report", "base", "--chart", file)).rejects.toMatchObject({ code: "not_found" });
+  });
+});
+
+describe("datasets", () => {
+  it("are added from a file, listed and deleted", async () => {
+    const file = join(folder, "mine.npz");
+    await writeFile(file, npzOf(smallArrays));
+    expect(await whittle("dataset", "add", "mine", file)).toBe("mine@1: 4 + 2 samples 2x2x1, 2 classes");
+    expect(await whittle("datasets", "add", "mine", file)).toContain("mine@1:");
+    const scaled = await whittle("datasets", "add", "mine", file, "--scale", "0.5", "--offset", "-1");
+    expect(scaled).toContain("mine@2:");
+    const [, second] = await client.uploadedDatasets();
+    expect(second).toMatchObject({ version: 2, preprocessing: { scale: 0.5, offset: -1 } });
+    for (const list of [["datasets"], ["dataset", "list"]]) {
+      const out = await whittle(...list);
+      expect(out).toMatch(/^tiny +Tiny patterns +8x8x1 +4 +512 \+ 128 +none$/m);
+      expect(out).toMatch(/^mine@2 +uploaded +2x2x1 +2 +4 \+ 2 +all$/m);
+    }
+    expect(await whittle("datasets", "delete", "mine@1")).toMatch(/^deleted mine@1; /);
+    expect(await whittle("datasets")).not.toContain("mine@1");
+  });
+
+  it("say what is wrong with a file, a number and a version", async () => {
+    const file = join(folder, "wrong.npz");
+    await expect(whittle("datasets", "add", "mine", file)).rejects.toThrow(`${file} can't be read`);
+    await writeFile(file, npzOf({ ...smallArrays, y_test: { values: Int32Array.of(0, -1), shape: [2] } }));
+    await expect(whittle("datasets", "add", "mine", file)).rejects.toThrow("y_test has -1 at place 1");
+    await expect(whittle("datasets", "add", "mine", file, "--scale", "x")).rejects.toThrow("must be a number");
+    await expect(whittle("datasets", "delete", "mine")).rejects.toThrow("must be name@version");
   });
 });
 
