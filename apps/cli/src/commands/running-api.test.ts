@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -176,6 +177,41 @@ describe("submit", () => {
       code: "invalid_request",
       issues: [{ path: "params.family", message: expect.stringContaining("takes images") }],
     });
+  });
+});
+
+describe("import", () => {
+  it("uploads a file and submits the job that takes it, and follows that to its end", async () => {
+    const file = join(folder, "model.onnx");
+    await writeFile(file, "not really ONNX");
+    const flags = "--dataset tiny --name mine --alias prod --scale 0.5 --offset -1";
+    const ended = whittle("import", file, ...flags.split(" ")).catch((error: unknown) => error);
+    const waiting = async () => {
+      const [job] = (await client.jobs({ kind: "import" })).jobs;
+      if (!job) throw new Error("there is no job");
+      return job;
+    };
+    const { id } = await vi.waitFor(waiting, { timeout: 20_000 });
+    const digest = `sha256:${createHash("sha256").update("not really ONNX").digest("hex")}`;
+    const params = { file: digest, dataset: "tiny", preprocessing: { scale: 0.5, offset: -1 } };
+    expect(await client.job(id)).toMatchObject({ params, output: { name: "mine", alias: "prod" } });
+    await client.cancel(id);
+    expect(String(await ended)).toContain(`import ${id} cancelled`);
+  });
+
+  it("says what is wrong with its options", async () => {
+    const file = join(folder, "none.onnx");
+    await expect(whittle("import", file, "--dataset", "tiny")).rejects.toThrow(`${file} can't be read`);
+    await expect(whittle("import", file)).rejects.toMatchObject({ name: "CommanderError" });
+    for (const [option, needed] of [
+      ["--alias", "--name"],
+      ["--offset", "--scale"],
+    ] as const) {
+      const call = whittle("import", file, "--dataset", "tiny", option, "1");
+      await expect(call).rejects.toThrow(`${option} needs ${needed}`);
+    }
+    await writeFile(file, "not really ONNX");
+    await expect(whittle("import", file, "--dataset", "nothing")).rejects.toThrow("params.dataset");
   });
 });
 
