@@ -1,8 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { AppError, toAppError } from "@whittle/contracts";
 import type { Scratch } from "@whittle/store";
+import { patiently } from "./patience.ts";
 
 export interface CheckpointOptions {
   /** The job's scratch space in the store, which every host reaches. */
@@ -14,7 +14,7 @@ export interface CheckpointOptions {
   /** Stops the waiting for a store that can't be read; its reason is what {@link Checkpoints} `restore` then throws. */
   signal: AbortSignal;
   warn: (message: string) => void;
-  /** Before each further try to read from a store that is unavailable, in ms. */
+  /** As of {@link patiently}. */
   pausesMs?: number[];
 }
 
@@ -29,28 +29,22 @@ export interface Checkpoints {
   keep: (path: string) => Promise<void>;
 }
 
-/** The store's driver for S3 has tried each of these times for some seconds itself. */
-const unavailablePausesMs = [250, 500, 1000, 2000];
-
 export function createCheckpoints(options: CheckpointOptions): Checkpoints {
-  const { scratch, epoch, point, signal, warn, pausesMs = unavailablePausesMs } = options;
+  const { scratch, epoch, point, signal, warn, pausesMs } = options;
   let written = 0;
 
-  const read = async (name: string, [pauseMs, ...later] = pausesMs): Promise<Uint8Array | undefined> => {
+  const read = async (name: string): Promise<Uint8Array | undefined> => {
     try {
-      const bytes = await scratch.read(name);
+      const bytes = await patiently(() => scratch.read(name), signal, pausesMs);
       if (!bytes) warn(`checkpoint ${name} is gone`);
       return bytes;
     } catch (error) {
+      signal.throwIfAborted();
       const { code, message } = toAppError(error);
-      if (code !== "unavailable") {
-        warn(`checkpoint ${name} can't be used: ${message}`);
-        return undefined;
-      }
-      if (pauseMs === undefined)
+      if (code === "unavailable")
         throw new AppError("unavailable", `checkpoint ${name} can't be read now: ${message}`, { cause: error });
-      await sleep(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-      return read(name, later);
+      warn(`checkpoint ${name} can't be used: ${message}`);
+      return undefined;
     }
   };
 

@@ -3,10 +3,11 @@
  * told to load what jobs need.
  */
 import { AppError, parse, toAppError, type JobResources } from "@whittle/contracts";
-import { runJob } from "@whittle/jobs/runners";
+import { preloadJobs, runJob } from "@whittle/jobs/runners";
 import { openStore } from "@whittle/store";
 import { createAsker } from "./ask.ts";
 import { createCheckpoints } from "./checkpoints.ts";
+import { patiently } from "./patience.ts";
 import { toChild, type FromChild, type Task } from "./supervisor/messages.ts";
 
 const beatMs = 5000;
@@ -14,8 +15,6 @@ const cancelled = new AbortController();
 const asker = createAsker((message) => void send(message));
 let working = false;
 let loaded: Promise<void> | undefined;
-/** What loading has warned of before there was a job to tell it. */
-const warnings: string[] = [];
 
 // Without its worker nobody would take the result, and another worker runs the job again.
 process.once("disconnect", () => process.exit(1));
@@ -34,20 +33,14 @@ process.on("message", (raw) => {
 
 /** A failure comes again when the job needs what could not be loaded, and is told then. */
 async function prepare(): Promise<void> {
-  loaded ??= load().catch(() => {});
+  loaded ??= preloadJobs().catch(() => {});
   await loaded;
   await send({ type: "ready" });
-}
-
-async function load(): Promise<void> {
-  const [{ initEngine }] = await Promise.all([import("@whittle/engine"), import("@whittle/zoo")]);
-  await initEngine({ warn: (message) => (working ? warn(message) : warnings.push(message)) });
 }
 
 async function work(task: Task): Promise<void> {
   working = true;
   setInterval(() => void send({ type: "beat" }), beatMs).unref();
-  for (const message of warnings) warn(message);
   let answer: FromChild;
   try {
     answer = { type: "result", result: await run(task), resources: used() };
@@ -60,7 +53,7 @@ async function work(task: Task): Promise<void> {
 }
 
 async function run({ envelope, epoch, checkpoints: names, store: url, datasetDirs, workDir }: Task) {
-  const store = await openStore(url);
+  const store = await patiently(() => openStore(url), cancelled.signal);
   const checkpoints = createCheckpoints({
     scratch: store.scratch(envelope.id),
     epoch,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { digest, modelName } from "./references.ts";
+import { execution } from "./training.ts";
 
 /** Datatype names of the Open Inference Protocol. */
 export const datatype = z.enum(["BOOL", "UINT8", "INT8", "INT32", "INT64", "FP32", "FP64"]);
@@ -99,6 +100,7 @@ export const measurements = z.object({
   /** The machine that the latencies were measured on. */
   cpu: z.object({ model: z.string(), flags: z.array(z.string()), threads: z.int().positive() }).optional(),
   trainingSeconds: z.number().nonnegative().optional(),
+  execution: execution.optional(),
 });
 
 /** What a file of an artifact is for. `tfjs` is model.json, `weights` its binary, `onnx` what is served, `saved-model` TensorFlow's format. */

@@ -143,6 +143,8 @@ export const augment = z.strictObject({
     .meta({ description: "Standard deviation of normal noise, in the units that the model sees." }),
 });
 
+const precision = z.enum(["float32", "mixed_bfloat16"], { error: "precision must be float32 or mixed_bfloat16" });
+
 /** Everything about a training but the model, the data and the loss. Job kinds that train spread `trainingSettings.shape`. */
 export const trainingSettings = z.strictObject({
   epochs: z
@@ -165,14 +167,11 @@ export const trainingSettings = z.strictObject({
     .meta({
       description: "Batches whose gradients make one step together: as a batch so much larger, in the memory of one.",
     }),
-  precision: z
-    .enum(["float32", "mixed_bfloat16"], { error: "precision must be float32 or mixed_bfloat16" })
-    .default("float32")
-    .meta({
-      description:
-        "mixed_bfloat16: matrices are multiplied in bfloat16, all else, the weights above all, stays float32 (arXiv 1905.12322): " +
-        "faster for large layers and batches on processors that have it.",
-    }),
+  precision: precision.default("float32").meta({
+    description:
+      "mixed_bfloat16: matrices are multiplied in bfloat16, all else, the weights above all, stays float32 (arXiv 1905.12322): " +
+      "faster for large layers and batches on processors that have it.",
+  }),
   optimizer: optimizer.prefault({ type: "adam" }).meta({ description: "How the weights follow the gradients." }),
   schedule: schedule
     .prefault({ type: "constant" })
@@ -211,7 +210,16 @@ export const trainingSettings = z.strictObject({
     }),
 });
 
-export type Precision = TrainingSettings["precision"];
+/** How the steps of a training run, and why: as one graph each, as one that XLA compiles, or op by op. */
+export const execution = z.object({
+  mode: z.enum(["graph", "graph-xla", "eager"]),
+  reason: z.string(),
+  /** In which matrices are multiplied: float32 where the machine lacks what was asked for. */
+  precision,
+});
+
+export type Precision = z.infer<typeof precision>;
+export type Execution = z.infer<typeof execution>;
 export type Optimizer = z.infer<typeof optimizer>;
 export type Schedule = z.infer<typeof schedule>;
 export type Clip = z.infer<typeof clip>;

@@ -20,6 +20,9 @@ describe("runJob", () => {
     expect(metrics).toMatchObject(kept);
     const { measurements } = await bench.store.version("published", 1);
     expect(measurements).toMatchObject({ latencyMs: { b1: {}, b32: {} }, trainingSeconds: expect.any(Number) });
+    const execution = { mode: "graph", precision: "float32", reason: expect.stringMatching(/too few for XLA/) };
+    expect(measurements).toMatchObject({ execution });
+    expect(metrics).toMatchObject({ execution });
   });
 
   it("tells its progress in rising order, each epoch's values, and what it does", async () => {

@@ -49,11 +49,19 @@ export async function runJob(envelope: JobEnvelope, host: JobHost): Promise<JobR
       return outcome;
     };
     if (!definition.publishes) return { metrics: (await run()).metrics };
-    const key = await (await import("./step-key.ts")).stepKey(definition, params, context);
+    const [{ loadEngine }, { stepKey }] = await Promise.all([import("./load-engine.ts"), import("./step-key.ts")]);
+    await loadEngine(definition, params, context);
+    const key = await stepKey(definition, params, context);
     return await publishOnce(key, envelope, host, run);
   } catch (error) {
     throw host.signal.aborted ? abortError(host.signal) : error;
   }
+}
+
+/** Loads the code of all kinds before there is a job. Not TensorFlow: it takes its threads as it is loaded, and they depend on the job. */
+export async function preloadJobs(): Promise<void> {
+  const kinds = Object.values(lazyRunners).map((load) => load());
+  await Promise.all([import("./load-engine.ts"), import("./step-key.ts"), ...kinds]);
 }
 
 const fields = z.record(z.string(), z.unknown());

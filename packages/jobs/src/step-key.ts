@@ -25,10 +25,10 @@ export async function stepKey(
 }
 
 /** The data set that the parameters name, or else the one that the first model was made with. */
-async function datasetOf(
+export async function datasetOf(
   definition: JobDefinition,
   params: Record<string, unknown>,
-  { store }: JobContext,
+  { store }: Pick<JobContext, "store">,
 ): Promise<string | undefined> {
   if (typeof params["dataset"] === "string") return params["dataset"];
   const [model] = modelReferences(definition, params);

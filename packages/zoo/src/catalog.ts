@@ -3,6 +3,7 @@ import { mustBe, uploadedDatasetPattern } from "@whittle/contracts";
 import { z } from "zod";
 import type { DatasetContract, ModelFamily } from "./contracts.ts";
 import * as generated from "./generated/catalog.ts";
+import type { ClassifierShape } from "./samples.ts";
 
 export type FamilyName = keyof typeof generated.families;
 export type DatasetName = keyof typeof generated.datasets;
@@ -38,5 +39,19 @@ function nameEnum<T extends object>(entries: T, what: string) {
   return z.enum(names, { error: `must be a ${what} of the zoo: ${names.join(", ")}` });
 }
 
-export { misfit, misfitOf, type SampleShape } from "./samples.ts";
+/**
+ * Multiply-accumulates of one sample in each product of a zoo model: see {@link ModelFamily.products}.
+ * @returns undefined where the family is none of the zoo, does not say, or does not take the parameters.
+ */
+export function productsOf(
+  { family, familyParams }: { family: string; familyParams: unknown },
+  shape: ClassifierShape,
+): number[] | undefined {
+  const known = familyName.safeParse(family);
+  if (!known.success) return undefined;
+  const params = families[known.data].params.safeParse(familyParams);
+  return params.success ? families[known.data].products?.(params.data, shape) : undefined;
+}
+
+export { misfit, misfitOf, type ClassifierShape, type SampleShape } from "./samples.ts";
 export type { DatasetContract, DatasetSource, FamilyExample, ModelFamily } from "./contracts.ts";

@@ -1,6 +1,6 @@
 import type { Preprocessing } from "@whittle/contracts";
 import type { z } from "zod";
-import type { SampleShape, Samples } from "./samples.ts";
+import type { ClassifierShape, SampleShape, Samples } from "./samples.ts";
 
 /** A kind of model with the parameters that it is built from. */
 export interface ModelFamily<P extends z.ZodObject = z.ZodObject> {
@@ -11,6 +11,11 @@ export interface ModelFamily<P extends z.ZodObject = z.ZodObject> {
   params: P;
   /** By default samples of any shape. */
   takes?: Samples;
+  /**
+   * Multiply-accumulates of one sample in each convolution and dense layer, where these are most of the model's work: how large they are
+   * decides how TensorFlow's threads share it. Families of many small operations leave it out.
+   */
+  products?(params: z.output<P>, shape: ClassifierShape): number[];
   /** Small models that have between them every layer that the family can have: the tests of the zoo train and export each. */
   examples: FamilyExample<P>[];
 }

@@ -5,6 +5,11 @@ export interface SampleShape {
   vocabulary?: number | undefined;
 }
 
+/** What a classifier is built for: samples of a shape, and how many classes they belong to. */
+export interface ClassifierShape extends Pick<SampleShape, "inputShape"> {
+  classes: number;
+}
+
 /** The samples that a model family takes. */
 export interface Samples {
   description: string;

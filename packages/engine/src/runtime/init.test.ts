@@ -18,6 +18,15 @@ describe("initEngine", { timeout: 180_000 }, () => {
     expect(info).toMatchObject({ backend: "tensorflow", version: expect.stringMatching(/^2\./) });
   });
 
+  it.each([
+    ["beside each other where no product is large", "", {}, "1 2"],
+    ["inside a large product", "{ macsPerProduct: 20e6 }", {}, "2 2"],
+    ["as the user says", "{ macsPerProduct: 20e6 }", { TF_NUM_INTRAOP_THREADS: "1" }, "1 2"],
+  ])("has TensorFlow's threads on two cores compute %s", async (_what, options, env, threads) => {
+    const told = `console.log(process.env.TF_NUM_INTRAOP_THREADS, process.env.TF_NUM_INTEROP_THREADS)`;
+    expect(await start(`await initEngine(${options}); ${told}`, { WHITTLE_THREADS: "2", ...env })).toBe(threads);
+  });
+
   it("computes on WebAssembly when told to", async () => {
     const out = await start(
       "console.log((await initEngine()).backend, tf.getBackend(), tf.sum([1, 2]).dataSync()[0])",

@@ -9,7 +9,12 @@ import { loadWasm } from "./wasm.ts";
 export interface InitOptions {
   /** Told, in one text, when the slow backend is used and what to do about it. By default the console is. */
   warn?: (message: string) => void;
+  /** Multiply-accumulates of the mean product of a training step, where it is known: TensorFlow's threads go by it. */
+  macsPerProduct?: number | undefined;
 }
+
+/** From so many multiply-accumulates on, two threads gain inside a product; below, beside each other (docs/engine.md). */
+const largeProduct = 16e6;
 
 let ready: Promise<BackendInfo> | undefined;
 
@@ -20,12 +25,12 @@ let ready: Promise<BackendInfo> | undefined;
  * @throws AppError `unsupported` when neither backend works.
  */
 export function initEngine(options: InitOptions = {}): Promise<BackendInfo> {
-  ready ??= start(options.warn ?? console.warn);
+  ready ??= start(options);
   return ready;
 }
 
-async function start(warn: (message: string) => void): Promise<BackendInfo> {
-  setDefaults();
+async function start({ warn = console.warn, macsPerProduct = 0 }: InitOptions): Promise<BackendInfo> {
+  setDefaults(macsPerProduct);
   if (process.env["WHITTLE_BACKEND"] === "wasm") return startWasm();
   try {
     return startNative();
@@ -36,10 +41,11 @@ async function start(warn: (message: string) => void): Promise<BackendInfo> {
 }
 
 /** TensorFlow reads these once, when its library is loaded; what the caller has set stays. */
-function setDefaults(): void {
+function setDefaults(macsPerProduct: number): void {
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2";
-  // Two cores are better given two operations than halves of one (docs/engine.md); more have not been measured.
-  process.env["TF_NUM_INTRAOP_THREADS"] ??= String(threads() <= 2 ? 1 : threads());
+  // Two cores are better given two small operations than halves of one; more have not been measured.
+  const beside = threads() <= 2 && macsPerProduct < largeProduct;
+  process.env["TF_NUM_INTRAOP_THREADS"] ??= String(beside ? 1 : threads());
   process.env["TF_NUM_INTEROP_THREADS"] ??= String(threads());
   if (!existsSync("/proc/driver/nvidia")) return;
   // On a CPU TensorFlow is repeatable as it is, and XLA refuses some of its kernels under this setting.

@@ -34,6 +34,10 @@ export interface CheckpointHooks {
   save(checkpoint: Checkpoint): Promise<void>;
   /** Told why a loaded checkpoint does not fit the model or the settings: the training then starts over. Left out: it is an error. */
   refused?(error: AppError): void;
-  /** Saved at the end of every epoch, when the training is aborted, and otherwise this often; 30 by default. */
+  /**
+   * At most this long between two, in seconds; 30 by default. Within that they follow the ends of epochs as far as that costs little, see
+   * `CheckpointTimes`. One is saved always when the training is aborted and when it has come to its end: the next training of a job, or
+   * what judges the model, then never makes it run again.
+   */
   everySeconds?: number;
 }

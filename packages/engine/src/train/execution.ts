@@ -1,15 +1,9 @@
-import type { Precision } from "@whittle/contracts";
+import type { Execution, Precision } from "@whittle/contracts";
 import { multipliesBfloat16 } from "../runtime/bfloat16.ts";
 import { nativeBackend } from "../runtime/native.ts";
 import { tf } from "../tf.ts";
 
-/** How the steps of a training run, and why: as one graph, as one graph that XLA compiles, or op by op. */
-export interface Execution {
-  mode: "graph" | "graph-xla" | "eager";
-  reason: string;
-  /** In which its matrices are multiplied. */
-  precision: Precision;
-}
+export type { Execution } from "@whittle/contracts";
 
 /** What the choice depends on besides the model. */
 export interface Plan {

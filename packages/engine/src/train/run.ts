@@ -9,6 +9,7 @@ import {
 } from "../model-io/weights.ts";
 import { tf } from "../tf.ts";
 import { advance, noProgress, score, shouldStop, type Progress } from "./best.ts";
+import { CheckpointTimes } from "./checkpoint-times.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { evaluate } from "./evaluate.ts";
 import { lendJudgedWeights, weightsToKeep } from "./judged-weights.ts";
@@ -20,8 +21,6 @@ import { learningRateAt } from "./schedule.ts";
 import { Tally } from "./tally.ts";
 import type { EpochPoint, FitOptions, FitResult, FitSettings } from "./types.ts";
 
-const checkpointSeconds = 30;
-
 /** A training under way: its place, its state, and the tensors that it holds until `dispose`. */
 export class Run {
   readonly #model: tf.LayersModel;
@@ -29,6 +28,7 @@ export class Run {
   readonly #options: FitOptions;
   readonly #resources: Resources;
   readonly #pace = createPace();
+  readonly #times: CheckpointTimes;
   #epoch = 0;
   #batch = 0;
   #step = 0;
@@ -40,12 +40,12 @@ export class Run {
   /** What earlier attempts spent in the epoch under way. */
   #secondsBefore = 0;
   #epochStarted = 0;
-  #saved = performance.now();
 
   constructor(model: tf.LayersModel, settings: FitSettings, options: FitOptions) {
     this.#model = model;
     this.#settings = settings;
     this.#options = options;
+    this.#times = new CheckpointTimes(options.checkpoint?.everySeconds);
     this.#resources = acquire(model, settings, options);
   }
 
@@ -122,13 +122,12 @@ export class Run {
       this.#means();
       await this.#pace.rest();
     }
-    const { signal, checkpoint } = this.#options;
-    const every = (checkpoint?.everySeconds ?? checkpointSeconds) * 1000;
-    if (signal?.aborted || performance.now() - this.#saved >= every) await this.#save();
+    const { signal } = this.#options;
+    if (signal?.aborted || this.#times.isDue()) await this.#save();
     throwIfAborted(signal, `Training, in epoch ${this.#epoch + 1} of ${this.#settings.epochs},`);
   }
 
-  /** Judges the epoch, remembers its weights if it is the best, tells the caller and saves a checkpoint. */
+  /** Judges the epoch, remembers its weights if it is the best, tells the caller, and saves a checkpoint when it is time or it was the last. */
   async endEpoch(): Promise<void> {
     const point = { ...this.#trainingPoint(), ...(await this.#validateOrSave()) };
     const { monitor, earlyStopping, restoreBest } = this.#settings;
@@ -142,7 +141,7 @@ export class Run {
     this.#secondsBefore = 0;
     this.#tally = new Tally();
     await this.#options.onEpoch?.(point);
-    await this.#save();
+    if (this.finished || this.#times.isDueAfterEpoch()) await this.#save();
   }
 
   #trainingPoint(): EpochPoint {
@@ -205,9 +204,15 @@ export class Run {
   }
 
   async #save(): Promise<void> {
-    if (!this.#options.checkpoint) return;
+    const { checkpoint } = this.#options;
+    if (!checkpoint) return;
+    // Waits for the steps on the device: their time is no part of the checkpoint's.
     this.#tally.read();
-    await this.#options.checkpoint.save({
+    await this.#times.measure(() => checkpoint.save(this.#state()));
+  }
+
+  #state(): Checkpoint {
+    return {
       epoch: this.#epoch,
       batch: this.#batch,
       step: this.#step,
@@ -218,8 +223,7 @@ export class Run {
       progress: this.#progress,
       ...(this.#bestWeights && { bestWeights: this.#bestWeights }),
       history: [...this.#history],
-    });
-    this.#saved = performance.now();
+    };
   }
 
   /** Takes over a checkpoint's weights and state, all or none. @returns why it can't. */

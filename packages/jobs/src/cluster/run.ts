@@ -6,7 +6,7 @@ import { exportTrainable, measured } from "../shared/draft.ts";
 import { checkFits, openArtifact, openTrainable, refuse, type Artifact } from "../shared/model.ts";
 import { foldBatchNorms } from "../shared/network/fold-batch-norm.ts";
 import { buildNetwork, networkOf } from "../shared/network/network.ts";
-import { trainingSamples, trainModel, type TrainingSamples } from "../shared/training.ts";
+import { trainingSamples, trainModel, type Trained, type TrainingSamples } from "../shared/training.ts";
 import { startEngine } from "../shared/zoo-model.ts";
 import type { ClusterParams } from "./contract.ts";
 import { averaged, shareWeights, trainShared, type Sharing } from "./shared-weights.ts";
@@ -24,12 +24,12 @@ export async function run(params: ClusterParams, context: JobContext): Promise<J
     const { fineTune } = params;
     const sharings = cluster(context, model, params.clusters);
     const samples = fineTune && trainingSamples(data, config.preprocessing, fineTune.validationSplit);
-    const trainingSeconds = samples && (await train(context, model, { samples, sharings, settings: fineTune }));
+    const training = samples && (await train(context, model, { samples, sharings, settings: fineTune }));
     const exported = await exportTrainable(context, model, config);
     const job = { kind: "cluster", params };
     const parents = [{ role: "base" as const, digest: base.digest }];
     const metrics = { clusters: mostValues(model, sharings) };
-    return await measured(context, { config, job, data, parents, ...exported, backend, trainingSeconds, metrics });
+    return await measured(context, { config, job, data, parents, ...exported, backend, training, metrics });
   } finally {
     model.dispose();
   }
@@ -65,17 +65,16 @@ interface Training {
   sharings: ReadonlyMap<string, Sharing>;
 }
 
-/** @returns the seconds that it took. */
 async function train(
   context: JobContext,
   model: tf.LayersModel,
   { samples, settings, sharings }: Training,
-): Promise<number> {
+): Promise<Trained> {
   const { reparametrize, dispose } = trainShared(sharings);
   try {
-    const { seconds } = await trainModel(context, model, samples, settings, { reparametrize });
+    const trained = await trainModel(context, model, samples, settings, { reparametrize });
     assignWeights(model, averaged(modelWeights(model), sharings));
-    return seconds;
+    return trained;
   } finally {
     dispose();
   }

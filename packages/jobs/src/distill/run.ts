@@ -31,11 +31,11 @@ export async function run(params: DistillParams, context: JobContext): Promise<J
     lesson = await prepareLesson(lessonPlan, student);
     const part = params.control && { part: { name: "student", before: 0, of: 2 } };
     const extras = { ...lesson.extras, ...part };
-    const { seconds: trainingSeconds } = await trainModel(context, student, samples, params, extras);
+    const training = await trainModel(context, student, samples, params, extras);
     const exported = await exportTrainable(context, student, config);
     const job = { kind: "distill", params };
     const parents = teachers.map(({ digest }) => ({ role: "teacher" as const, digest }));
-    const product = { config, job, data, parents, ...exported, backend, trainingSeconds };
+    const product = { config, job, data, parents, ...exported, backend, training };
     if (!params.control) return await measured(context, product);
     const control = await compareWithControl(lessonPlan, plan, exported.onnx);
     return await measured(context, { ...product, metrics: { control } });

@@ -3,6 +3,7 @@ import type { tf } from "@whittle/engine";
 import type { Dataset } from "@whittle/zoo";
 import type { JobContext } from "../shared/context.ts";
 import type { Artifact } from "../shared/model.ts";
+import type { Trained } from "../shared/training.ts";
 
 /** What a method of pruning works on. `model` stays the caller's; a method may change its weights. */
 export interface PruneJob<P> {
@@ -18,7 +19,7 @@ export interface Pruned {
   model: tf.LayersModel;
   config: ModelConfig;
   /** Undefined where nothing was trained. */
-  trainingSeconds: number | undefined;
+  training: Trained | undefined;
   reports?: ArtifactDraft["files"];
   /** Added to the job's metrics. */
   metrics?: Record<string, unknown>;

@@ -21,11 +21,11 @@ export async function run(params: PruneParams, context: JobContext): Promise<Job
   try {
     const pruned = await prune({ context, base, data, model: opened }, params);
     ({ model } = pruned);
-    const { config, trainingSeconds, reports = [], metrics = {} } = pruned;
+    const { config, training, reports = [], metrics = {} } = pruned;
     const { files, onnx } = await exportTrainable(context, model, config);
     const job = { kind: "prune", params };
     const parents = [{ role: "base" as const, digest: base.digest }];
-    const product = { config, job, data, parents, files: [...files, ...reports], onnx, backend, trainingSeconds };
+    const product = { config, job, data, parents, files: [...files, ...reports], onnx, backend, training };
     const outcome = await measured(context, product);
     return { ...outcome, metrics: { ...outcome.metrics, ...metrics } };
   } finally {

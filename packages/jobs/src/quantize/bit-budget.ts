@@ -29,7 +29,7 @@ export interface BitBudget {
 /** One quantization and how it was judged. */
 export interface Tried {
   bytes: number;
-  /** Those that are not float, with the bits that their weights really have. */
+  /** Those that are not float, with the bits that a weight takes in the file. */
   layers: readonly { name: string; weights: number; bits: number }[];
   verdict: Verdict;
 }
@@ -83,7 +83,7 @@ async function curveOf(layer: string, { layers, lowest, evaluate }: BudgetOption
     const { layers: made, verdict } = await evaluate({ ...others, [layer]: asked });
     const { weights = 0, bits = asked } = made.find(({ name }) => name === layer) ?? {};
     curve.weights = weights;
-    // Not every number of bits is to be had: integer kernels may keep to 7, and signs with zeros among them take 2.
+    // Not every number of bits is to be had: integer kernels may keep to 7, signs with zeros among them take 2, and a small layer is not packed.
     if (curve.points.every((point) => point.bits !== bits)) curve.points.push({ bits, verdict });
   }
   return curve;

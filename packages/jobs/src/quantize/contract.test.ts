@@ -8,6 +8,11 @@ it.each([
   [{ averageBits: 9 }, "averageBits", "must be at most 8, not 9"],
   [{ averageBits: "4" }, "averageBits", 'must be a number, not "4"'],
   [{ model: undefined }, "model", "is missing; it must be name, name@version"],
+  [
+    { method: "aware", training: { precision: "mixed_bfloat16" } },
+    "training.precision",
+    "must be float32: bfloat16 would",
+  ],
   [{ bit: 4 }, "bit", "is not known; known are model, method, bits"],
 ])("says of %j what was given and what would be right", (given, path, message) => {
   const read = () => parse(definition.params, { model: "a", ...given }, "A quantize job", "params");

@@ -79,7 +79,7 @@ const fields = z.strictObject({
     .optional()
     .meta({
       description:
-        "In the place of bits, how many a weight may have on average (4.5): each layer is quantized alone to every number of bits and judged on " +
+        "In the place of bits, how many a weight may take in the file on average (4.5): each layer is quantized alone to every number of bits and judged on " +
         "held-out training samples, and then those that lose most by it get more bits than the others.",
     }),
   target: z

@@ -1,4 +1,4 @@
-import type { CalibrationMethod, LayerReport, Quantizer, QuantizerOptions } from "@whittle/onnx";
+import type { CalibrationMethod, Quantizer, QuantizerOptions } from "@whittle/onnx";
 import { stopIfAborted, type JobContext } from "../shared/context.ts";
 import { percent } from "../shared/training.ts";
 import type { LayerCurve } from "./allocate-bits.ts";
@@ -141,8 +141,8 @@ async function chooseEachBits(averageBits: number, options: QuantizerOptions, be
   const evaluate = async (assignment: Assignment): Promise<Tried> => {
     stopIfAborted(context.signal);
     const { model, layers: made } = await quantizer.quantize({ ...options, layers: assignment });
-    const bitsOf = ({ bits, storedBits }: LayerReport) => (bits === 1 && storedBits === 2 ? storedBits : bits);
-    const taken = made.map((layer) => ({ name: layer.name, weights: layer.weights, bits: bitsOf(layer) }));
+    // Those in the file: a layer too small to be packed takes 8 of the budget whatever it is rounded to.
+    const taken = made.map(({ name, weights, storedBits }) => ({ name, weights, bits: storedBits }));
     return { bytes: model.byteLength, layers: taken, verdict: await judge.judge(model) };
   };
   const onCurve = ({ layer, weights, points }: LayerCurve) => {

@@ -171,22 +171,28 @@ describe("quantizing", () => {
     ])(
       "shares a budget of bits out (%s, %d), with the curve of each layer and uniform bits beside",
       async (method, averageBits) => {
-        const params = { model: "tiny-base", method, averageBits, calibration };
-        const manifest = await manifestOf(await bench.run("quantize", params));
+        await bench.run("train", { ...tinyTraining, familyParams: { hidden: [64] } }, { id: "wide" });
+        const manifest = await manifestOf(
+          await bench.run("quantize", { model: "wide", method, averageBits, calibration }),
+        );
         const { bitBudget, quantized } = await reportOf(manifest);
         if (!bitBudget) throw new Error("the report has no budget of bits");
         const { curves, allocated, uniform, chosen } = bitBudget;
         expect(curves.map(({ layer, weights }) => [layer, weights])).toEqual([
-          [expect.any(String), 1024],
-          [expect.any(String), 64],
+          [expect.any(String), 4096],
+          [expect.any(String), 256],
         ]);
-        for (const { points } of curves) expect(points.map(({ bits }) => bits)).toContain(1);
+        // 7 bits would save 512 bytes of the first layer, 1 bit 224 of the second: both less than what unpacking takes.
+        expect(curves.map(({ points }) => points.map(({ bits }) => bits))).toEqual([[8, 6, 5, 4, 3, 2, 1], [8]]);
         expect(allocated.averageBits).toBeLessThanOrEqual(averageBits);
-        expect(uniform.averageBits).toBe(Math.floor(averageBits));
+        expect(uniform.averageBits).toBeCloseTo((4096 * Math.floor(averageBits) + 256 * 8) / (4096 + 256), 10);
         const kept = bitBudget[chosen];
         expect(quantized).toEqual(kept.verdict);
-        expect(quantized.divergence).toBe(Math.min(allocated.verdict.divergence, uniform.verdict.divergence));
-        const { bits, layers = {} } = manifest.config.compression?.quantization ?? {};
+        const inside = [allocated, uniform].filter((each) => each.averageBits <= averageBits);
+        expect(quantized.divergence).toBe(Math.min(...inside.map(({ verdict }) => verdict.divergence)));
+        const { bits, storedBits, layers = {} } = manifest.config.compression?.quantization ?? {};
+        expect(storedBits).toBeCloseTo(kept.averageBits, 2);
+        expect(storedBits).toBeLessThanOrEqual(averageBits);
         expect(Object.fromEntries(curves.map(({ layer }) => [layer, layers[layer] ?? bits]))).toEqual(kept.bits);
         expect(manifest.files.map(({ path }) => path)).toEqual([
           "model.onnx",
@@ -204,9 +210,9 @@ describe("quantizing", () => {
 
     it("counts two bits for signs among which there are zeros, and says what is the least", async () => {
       await bench.run("prune", { model: "tiny-base", amount: 0.6 }, { id: "sparse" });
-      // 1024 weights of 2 bits and 64 that are too few to be packed.
+      // 1024 weights of 2 bits and 64 of 8, as they are too few to be packed.
       const refused = bench.run("quantize", { model: "sparse", averageBits: 1, calibration });
-      const issue = { path: "params.averageBits", message: expect.stringContaining("at least 1.95") };
+      const issue = { path: "params.averageBits", message: expect.stringContaining("at least 2.36") };
       await expect(refused).rejects.toMatchObject({ code: "invalid_request", issues: [issue] });
     });
 

@@ -6,6 +6,7 @@ import { stopIfAborted, type JobContext, type JobOutcome } from "../shared/conte
 import { openDatasetOf, pick } from "../shared/data.ts";
 import { measured, onnxFile } from "../shared/draft.ts";
 import { checkFits, isQuantized, openArtifact, refuse, type Artifact } from "../shared/model.ts";
+import type { Trained } from "../shared/training.ts";
 import { startEngine } from "../shared/zoo-model.ts";
 import { adaRound } from "./adaround.ts";
 import { awareTraining } from "./aware/contract.ts";
@@ -34,7 +35,7 @@ export async function run(params: QuantizeParams, context: JobContext): Promise<
   stopIfAborted(context.signal);
   const subject = { context, base, float, data };
   const made = params.method === "aware" ? await quantizeTrained(params, subject) : await quantize(params, subject);
-  const { quantized, evidence, options, trainingSeconds } = made;
+  const { quantized, evidence, options, training } = made;
   checkZerosKept(float, quantized.model);
   const quantization = describeQuantization(params, options, quantized);
   const config = { ...from, compression: { ...from.compression, quantization } };
@@ -45,7 +46,7 @@ export async function run(params: QuantizeParams, context: JobContext): Promise<
   };
   const metrics = { fidelity: await fidelityOf(context, float, quantized.model, from, data) };
   const job = { kind: "quantize", params };
-  return measured(context, { config, job, data, parents, ...files, backend, trainingSeconds, metrics });
+  return measured(context, { config, job, data, parents, ...files, backend, training, metrics });
 }
 
 interface Subject {
@@ -59,7 +60,7 @@ interface Made {
   quantized: QuantizedModel;
   options: QuantizerOptions;
   evidence?: Evidence | undefined;
-  trainingSeconds?: number;
+  training?: Trained;
 }
 
 async function quantizeTrained(params: QuantizeParams, { context, base, data }: Subject): Promise<Made> {

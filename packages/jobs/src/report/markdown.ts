@@ -1,4 +1,5 @@
 import { formatBytes, type Comparison, type Manifest, type Metrics, type VersionRecord } from "@whittle/contracts";
+import { describeExecution } from "../shared/execution.ts";
 import { describeCompression } from "./compression.ts";
 import { describeFormats, describeLimits, describeModel } from "./model.ts";
 import { settingsTable } from "./settings.ts";
@@ -141,9 +142,11 @@ function howItWasMade(published: Published): string {
   const { record, manifest } = published;
   const { job, parents, data, versions } = manifest;
   const names = namesOf(published);
-  const { trainingSeconds } = record.measurements;
+  const { trainingSeconds, execution } = record.measurements;
   return list([
-    `Job ${record.jobId} of the kind ${job.kind}, ${record.createdAt}${trainingSeconds === undefined ? "" : `, ${trainingSeconds.toFixed(1)} s of training`}`,
+    `Job ${record.jobId} of the kind ${job.kind}, ${record.createdAt}`,
+    trainingSeconds !== undefined &&
+      `Trained for ${trainingSeconds.toFixed(1)} s${execution ? `, ${describeExecution(execution)}` : ""}`,
     data && `Data set ${data.name}, ${data.digest}`,
     ...parents.map(({ role, digest }) => {
       const name = names.get(digest);

@@ -16,6 +16,8 @@ const record: VersionRecord = {
     parentLatencyMs: { b1: at(0.2), b32: at(2) },
     recommendation: { recommended: false, reasons: ["it is slower at batch 32: 3.000 ms for 2.000 ms"] },
     cpu: { model: "A CPU", flags: ["sse", "avx2", "avx512_vnni"], threads: 2 },
+    trainingSeconds: 12.34,
+    execution: { mode: "graph", reason: "a reason", precision: "mixed_bfloat16" },
   },
 };
 
@@ -115,6 +117,7 @@ describe("the report of a version", () => {
     expect(text).toContain("It is weakest at cat, of which it recognises 80.00%");
     expect(text).toContain("It can't be trained or compressed further");
     expect(text).toContain(`From its base large@1, ${digest("b")}.`);
+    expect(text).toContain("- Trained for 12.3 s, steps as one graph each, in mixed_bfloat16 (a reason).\n");
   });
 
   it("lists the job's settings one by one, with the models by their names", () => {

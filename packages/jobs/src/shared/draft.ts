@@ -16,7 +16,7 @@ import type { Dataset } from "@whittle/zoo";
 import { stopIfAborted, type JobContext, type JobOutcome } from "./context.ts";
 import { compare, perClass, recommend } from "./comparison.ts";
 import { evaluateOnnx } from "./evaluation.ts";
-import { percent } from "./training.ts";
+import { percent, type Trained } from "./training.ts";
 import { versionsOf } from "./versions.ts";
 
 /** A compressed or trained model before it is measured. */
@@ -29,9 +29,9 @@ export interface Product {
   files: ArtifactDraft["files"];
   /** What is served; also among the files. */
   onnx: Uint8Array;
-  /** What trained it, and for how long. */
   backend?: BackendInfo;
-  trainingSeconds?: number;
+  /** Where it was trained. */
+  training?: Trained;
   /** What the kind itself has measured besides. */
   metrics?: Partial<Metrics>;
 }
@@ -120,11 +120,12 @@ function costOf(onnx: Uint8Array) {
 
 /** Latencies of the model and, in turn with it, of its parent. */
 async function measure(product: Product, metrics: Metrics, parent: Uint8Array | undefined): Promise<Measurements> {
-  const { onnx, data, trainingSeconds } = product;
+  const { onnx, data, training } = product;
   const models = [{ name: "own", model: onnx }, ...(parent ? [{ name: "parent", model: parent }] : [])];
   const taken = await measureLatency(models, { batches: [1, 32], inputShape: data.inputShape });
   const latencies = { latencyMs: taken["own"], parentLatencyMs: taken["parent"] };
-  return { ...latencies, recommendation: recommend(metrics, latencies), cpu: cpuInfo(), trainingSeconds };
+  const trained = training && { trainingSeconds: training.seconds, execution: training.execution };
+  return { ...latencies, recommendation: recommend(metrics, latencies), cpu: cpuInfo(), ...trained };
 }
 
 function tell(context: JobContext, metrics: Metrics, measurements: Measurements): void {

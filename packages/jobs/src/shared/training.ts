@@ -16,6 +16,7 @@ import {
 import type { Dataset, Split } from "@whittle/zoo";
 import type { JobContext } from "./context.ts";
 import { holdOut } from "./data.ts";
+import { describeExecution } from "./execution.ts";
 
 /** The samples that a model is fitted to, and those that judge it after each epoch. */
 export interface TrainingSamples<X extends Inputs = Inputs> {
@@ -34,6 +35,9 @@ export function trainingSamples(
   const side = ({ x: values, y }: Split) => ({ x: { values, shape: data.inputShape, ...preprocessing }, y });
   return { ...side(train), ...(validation && { validation: side(validation) }) };
 }
+
+/** How long a training took, over all attempts, and how its steps ran. */
+export type Trained = Pick<FitResult, "seconds" | "execution">;
 
 /** What a kind adds to the settings that it was given. */
 export interface TrainingExtras extends Pick<
@@ -151,12 +155,8 @@ function describeResult(
   keptBest: boolean,
 ): string {
   const early = stoppedEarly ? ", stopped early" : "";
-  const how = { graph: "as one graph each", "graph-xla": "as one graph each, by XLA", eager: "op by op" }[
-    execution.mode
-  ];
   const kept = keptBest ? `epoch ${bestEpoch}, the best of ${epochs.length}` : `epoch ${epochs.length}, the last`;
-  const narrow = execution.precision === "float32" ? "" : `, in ${execution.precision}`;
-  return `${steps} steps ${how}${narrow} (${execution.reason}) in ${seconds.toFixed(1)} s${early}; the weights are those of ${kept}`;
+  return `${steps} ${describeExecution(execution)} in ${seconds.toFixed(1)} s${early}; the weights are those of ${kept}`;
 }
 
 export function percent(share: number): string {

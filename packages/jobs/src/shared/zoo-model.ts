@@ -1,5 +1,5 @@
 import { AppError, type BackendInfo, type ModelConfig, type Preprocessing } from "@whittle/contracts";
-import { initEngine, type tf } from "@whittle/engine";
+import { initEngine, type InitOptions, type tf } from "@whittle/engine";
 import { buildModel, type Dataset } from "@whittle/zoo";
 import { families, type FamilyName } from "@whittle/zoo/catalog";
 import type { JobContext } from "./context.ts";
@@ -9,9 +9,12 @@ interface Architecture {
   familyParams: Record<string, unknown>;
 }
 
-/** Loads TensorFlow; says so in the job's log when only the slow backend is there. */
-export function startEngine(context: JobContext): Promise<BackendInfo> {
-  return initEngine({ warn: (message) => context.log("warn", message) });
+/** Loads TensorFlow, if it isn't yet; says so in the job's log when only the slow backend is there. */
+export function startEngine(
+  context: JobContext,
+  options: Pick<InitOptions, "macsPerProduct"> = {},
+): Promise<BackendInfo> {
+  return initEngine({ ...options, warn: (message) => context.log("warn", message) });
 }
 
 /** The configuration of a zoo classifier for a data set: `input` [-1, ...inputShape] gives `logits` [-1, classes]. */

@@ -14,10 +14,10 @@ export async function run(params: TrainParams, context: JobContext): Promise<Job
   const samples = trainingSamples(data, config.preprocessing, params.validationSplit);
   const model = buildClassifier(params, data, params.seed);
   try {
-    const { seconds: trainingSeconds } = await trainModel(context, model, samples, params);
+    const training = await trainModel(context, model, samples, params);
     const exported = await exportTrainable(context, model, config);
     const job = { kind: "train", params };
-    return await measured(context, { config, job, data, parents: [], ...exported, backend, trainingSeconds });
+    return await measured(context, { config, job, data, parents: [], ...exported, backend, training });
   } finally {
     model.dispose();
   }

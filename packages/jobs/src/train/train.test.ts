@@ -104,10 +104,14 @@ it("says that it trains in bfloat16, or why it doesn't", async () => {
   try {
     const lines: string[] = [];
     const emit = (event: NewJobEvent) => event.type === "log" && lines.push(`${event.level}: ${event.message}`);
-    await bench.run("train", { ...tinyTraining, precision: "mixed_bfloat16" }, { emit });
+    const { metrics } = await bench.run("train", { ...tinyTraining, precision: "mixed_bfloat16" }, { emit });
     const done = /^info: .* steps as one graph each, in mixed_bfloat16 \(/;
     const not = /^warn: trains in float32 and not in mixed_bfloat16: the processor has no instructions for it$/;
-    expect(lines.filter((line) => done.test(line) || not.test(line))).toHaveLength(1);
+    const told = lines.filter((line) => done.test(line) || not.test(line));
+    expect(told).toHaveLength(1);
+    // What it was trained in, not what was asked for.
+    const precision = done.test(told[0] ?? "") ? "mixed_bfloat16" : "float32";
+    expect(metrics["execution"]).toMatchObject({ precision });
   } finally {
     await bench.close();
   }

@@ -81,12 +81,17 @@ export function readNumbers({ name, dtype, bytes, shape }: NpyArray): Uint8Array
     const use = "it must be uint8 or float32 (or integers with a vocabulary)";
     throw wrong(name, `has values of type ${typeName(dtype)}; ${use}`);
   }
-  const buffer = aligned(bytes);
-  const values = dtype === "f4" ? new Float32Array(buffer) : new Float32Array(new Float64Array(buffer));
-  const at = values.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return values;
+  const values = dtype === "f4" ? aligned(Float32Array, bytes) : new Float32Array(aligned(Float64Array, bytes));
+  const at = firstInfinite(values);
+  if (at === undefined) return values;
   const sample = Math.floor(at / (values.length / (shape[0] ?? 1)));
   throw wrong(name, `has NaN or an infinite value (as float32) in sample ${sample}; all must be finite`);
+}
+
+/** A loop, because a callback takes several times as long, and there may be a hundred million values. */
+function firstInfinite(values: Float32Array): number | undefined {
+  for (let at = 0; at < values.length; at++) if (!Number.isFinite(values[at])) return at;
+  return undefined;
 }
 
 const integers = {
@@ -108,7 +113,7 @@ const integers = {
 export function readIntegers({ name, dtype, bytes }: NpyArray, below: number, are: string): Int32Array {
   if (!isInteger(dtype))
     throw wrong(name, `has values of type ${typeName(dtype)}; it must hold ${are}, of any integer type`);
-  const raw = new integers[dtype](aligned(bytes));
+  const raw = aligned<Integers>(integers[dtype], bytes);
   const values = new Int32Array(raw.length);
   for (let at = 0; at < raw.length; at++) {
     const value = Number(raw[at]);
@@ -117,6 +122,8 @@ export function readIntegers({ name, dtype, bytes }: NpyArray, below: number, ar
   }
   return values;
 }
+
+type Integers = ArrayLike<number | bigint>;
 
 function isInteger(dtype: string): dtype is keyof typeof integers {
   return Object.hasOwn(integers, dtype);
@@ -138,7 +145,7 @@ export function readTexts({ name, dtype, bytes, shape }: NpyArray, most: number)
     );
   if (count > most || width > longestText)
     throw wrong(name, `has ${count} texts of up to ${width} characters; it may have ${most} of up to ${longestText}`);
-  const points = new Uint32Array(aligned(bytes));
+  const points = aligned(Uint32Array, bytes);
   const texts = Array.from({ length: count }, (_, at) => textOf(name, points.subarray(at * width, (at + 1) * width)));
   if (new Set(texts).size < count || texts.includes(""))
     throw wrong(name, "has a text that is empty or there twice; each must stand for something of its own");
@@ -155,9 +162,16 @@ function textOf(name: string, points: Uint32Array): string {
   return String.fromCodePoint(...points.subarray(0, end));
 }
 
-/** Values in memory of their own, where typed arrays can begin. */
-function aligned(bytes: Uint8Array): ArrayBuffer {
-  return new Uint8Array(bytes).buffer;
+interface ArrayType<T> {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBufferLike, byteOffset: number, length: number): T;
+}
+
+/** The values where they lie, or copied to where an array of the type can begin. */
+function aligned<T>(type: ArrayType<T>, bytes: Uint8Array): T {
+  const size = type.BYTES_PER_ELEMENT;
+  const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
+  return new type(buffer, byteOffset, length / size);
 }
 
 function latin(bytes: Uint8Array): string {

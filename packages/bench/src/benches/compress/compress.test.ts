@@ -26,6 +26,7 @@ it("measures each of its cases through real jobs", { timeout: 180_000 }, async (
   const values = Object.fromEntries(checks.map(({ name, value }) => [name.replace("compress/", ""), value]));
   expect(values["int8/int8/size-ratio"]).toBeGreaterThan(1);
   expect(values["half/macs-ratio"]).toBeCloseTo(2, 1);
+  expect(values["half/int8/size-ratio"]).toBeGreaterThan(values["half/size-ratio"] ?? Infinity);
   expect(values["both/sparsity"]).toBeCloseTo(0.8, 1);
   expect(values["hinton/teacher/epochs"]).toBe(2);
   expect(values["hinton/student/epochs"]).toBe(1);

@@ -62,8 +62,7 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
         for (const [what, ms] of Object.entries(times))
           tell(`recovery ${what}: p50 ${median(ms).toFixed(0)} ms, most ${Math.max(...ms).toFixed(0)} ms`);
       }
-      if (!"supervision".includes(only)) continue;
-      for (const training of trainingNames) {
+      for (const training of trainingNames.filter((name) => `supervision/${name}`.includes(only))) {
         const pair = await measurePair(place, training, round % 2 === 0);
         pairs.push(pair);
         tell(`${training}: bare ${pair.bare} ms, supervised ${pair.supervised} ms`);

@@ -6,9 +6,9 @@ import { atMost, type Check } from "../../bench.ts";
 import { median } from "../../statistics.ts";
 import { startWhittle, type Place } from "./programs.ts";
 
-/** A job keeps a checkpoint at the end of each epoch: every 2 s and 6.5 MB, or every 16 s, on two cores of an AMD EPYC. */
+/** An epoch takes 2 s and a checkpoint has 6.5 MB, or an epoch takes 16 s, on two cores of an AMD EPYC. */
 const trainings = {
-  "short-epochs": { family: "mlp", familyParams: { hidden: [512] }, dataset: "fashion-mnist", epochs: 8 },
+  "short-epochs": { family: "mlp", familyParams: { hidden: [512] }, dataset: "fashion-mnist", epochs: 16 },
   "long-epochs": { family: "cnn", familyParams: { filters: [32, 64] }, dataset: "fashion-mnist", epochs: 5 },
 } as const;
 
@@ -37,9 +37,9 @@ export async function measurePair(place: Place, training: Training, bareFirst: b
 }
 
 export function supervisionChecks(pairs: Pair[]): Check[] {
-  return trainingNames.map((name) => {
+  return trainingNames.flatMap((name) => {
     const ratios = pairs.filter(({ training }) => training === name).map(({ bare, supervised }) => supervised / bare);
-    return atMost(`queue/supervision/${name}/time-ratio`, median(ratios), 1.01);
+    return ratios.length > 0 ? [atMost(`queue/supervision/${name}/time-ratio`, median(ratios), 1.01)] : [];
   });
 }
 

@@ -1,12 +1,19 @@
 import assert from "node:assert/strict";
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { initEngine } from "@whittle/engine";
+import { z } from "zod";
 import { atLeast, told, type Bench, type Check } from "../../bench.ts";
 import { geometricMean, median } from "../../statistics.ts";
 import { cases, type TrainCase } from "./cases.ts";
 import { ceiling, measurePeak, type Peak } from "./ceiling.ts";
 import { loadSamples, type Samples } from "./samples.ts";
-import { countTrainable, trainStock, trainWhittle } from "./tfjs.ts";
+import { countTrainable } from "./tfjs.ts";
 import { startTorch, type Torch, type TorchResult } from "./torch.ts";
+
+/** As it was before TensorFlow was loaded here, which writes its threads into it. */
+const env = { ...process.env };
 
 /** Samples per second of one round, by side. */
 type Round = Record<string, number>;
@@ -51,7 +58,7 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
 };
 
 async function measure(trainCase: TrainCase, data: Samples, torch: Torch | undefined): Promise<Round> {
-  const rates: Round = { whittle: await trainWhittle(trainCase, data), stock: await trainStock(trainCase, data) };
+  const rates: Round = await trainOnTensorFlow(trainCase);
   if (torch) {
     const trainable = countTrainable(trainCase, data);
     const rateOf = ({ samplesPerSecond, parameters }: TorchResult): number => {
@@ -62,6 +69,14 @@ async function measure(trainCase: TrainCase, data: Samples, torch: Torch | undef
     rates["torch-fused"] = rateOf(await torch.train(trainCase, true));
   }
   return rates;
+}
+
+/** In a process of its own, as a job: TensorFlow takes its threads once, and they depend on the model. */
+async function trainOnTensorFlow({ name }: TrainCase): Promise<Round> {
+  const program = fileURLToPath(new URL("side.ts", import.meta.url));
+  const child = fork(program, [name], { env, execArgv: ["--import", "tsx"] });
+  const [message] = await Promise.race([once(child, "message"), once(child, "exit")]);
+  return z.object({ whittle: z.number(), stock: z.number() }).parse(message);
 }
 
 function describe(rates: Round): string {

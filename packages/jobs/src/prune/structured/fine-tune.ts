@@ -1,6 +1,6 @@
 import { modelWeights, predict, tf, type LossFunction } from "@whittle/engine";
 import { distillationFrom, recoveryOptions } from "../../shared/distillation.ts";
-import { trainModel, type TrainingPart } from "../../shared/training.ts";
+import { trainModel, type Trained, type TrainingPart } from "../../shared/training.ts";
 import { maskTensors, sparsityOf, zerosOf } from "../../shared/masks.ts";
 import type { Pruning } from "./remove.ts";
 
@@ -17,24 +17,23 @@ export function recoveryOf({ params, model, samples, context }: Pruning): Recove
   return { loss: distillationFrom(answers, recoveryOptions), dispose: () => answers.dispose() };
 }
 
-/** Trains what is left after a round, from 1. Weights that are zero from an earlier pruning stay so. @returns the seconds it took. */
+/** Trains what is left after a round, from 1. Weights that are zero from an earlier pruning stay so. @returns undefined when no training was asked for. */
 export async function fineTune(
   pruning: Pruning,
   model: tf.LayersModel,
   { loss }: Recovery,
   round: number,
-): Promise<number> {
+): Promise<Trained | undefined> {
   const { params, samples, base } = pruning;
   const { fineTune: settings, rounds } = params;
-  if (!settings || !samples) return 0;
+  if (!settings || !samples) return undefined;
   const sparse = base.manifest.config.compression?.prunedSparsity !== undefined;
   const weights = modelWeights(model);
   const masks = sparse ? maskTensors(weights, zerosOf(weights)) : {};
   try {
     const part = rounds > 1 && { part: partOf(round, rounds, settings.epochs) };
     const extras = { masks, ...(loss && { loss }), ...part };
-    const { seconds } = await trainModel(pruning.context, model, samples, settings, extras);
-    return seconds;
+    return await trainModel(pruning.context, model, samples, settings, extras);
   } finally {
     tf.dispose(masks);
   }

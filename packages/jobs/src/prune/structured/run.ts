@@ -1,7 +1,7 @@
 import type { tf } from "@whittle/engine";
 import { refuse } from "../../shared/model.ts";
-import { trainingSamples } from "../../shared/training.ts";
-import type { Method, PruneJob } from "../method.ts";
+import { trainingSamples, type Trained } from "../../shared/training.ts";
+import type { Method, PruneJob, Pruned } from "../method.ts";
 import { reportFiles } from "../report.ts";
 import type { StructuredParams } from "./contract.ts";
 import { dependenciesOf } from "./dependencies.ts";
@@ -18,7 +18,7 @@ export const pruneChannels: Method<StructuredParams> = async (job) => {
   const pruning = { ...job, widths, samples: samplesOf(job) };
   const { context, params, base, samples } = pruning;
   const sensitivity = params.sensitivity && samples ? await sensitivityOf(pruning, samples) : undefined;
-  const { model, seconds } = await rounds(pruning);
+  const { model, training } = await rounds(pruning);
   const report = reportOf(pruning, model, sensitivity);
   for (const line of describeReport(report)) context.log("info", line);
   const compression = { ...base.manifest.config.compression, ...compressionOf(pruning, model, report) };
@@ -26,7 +26,7 @@ export const pruneChannels: Method<StructuredParams> = async (job) => {
   return {
     model,
     config: { ...base.manifest.config, compression },
-    trainingSeconds: params.fineTune && seconds,
+    training,
     reports: reportFiles(report, "channels"),
     metrics: { pruning: { before, after } },
   };
@@ -54,18 +54,20 @@ function samplesOf({ base, data, params }: PruneJob<StructuredParams>) {
   return trainingSamples(data, base.manifest.config.preprocessing, params.fineTune?.validationSplit ?? 0.1);
 }
 
-async function rounds(pruning: Pruning): Promise<{ model: tf.LayersModel; seconds: number }> {
+async function rounds(pruning: Pruning): Promise<Pick<Pruned, "model" | "training">> {
   const { model: whole, params } = pruning;
   const recovery = recoveryOf(pruning);
-  let [model, seconds] = [whole, 0];
+  let model = whole;
+  let training: Trained | undefined;
   try {
-    for (let round = 1; round <= params.rounds; round++) {
-      const smaller = await removeAmount(pruning, model, (params.amount * round) / params.rounds);
+    for (let number = 1; number <= params.rounds; number++) {
+      const smaller = await removeAmount(pruning, model, (params.amount * number) / params.rounds);
       if (model !== whole) model.dispose();
       model = smaller;
-      seconds += await fineTune(pruning, model, recovery, round);
+      const trained = await fineTune(pruning, model, recovery, number);
+      training = trained && { ...trained, seconds: trained.seconds + (training?.seconds ?? 0) };
     }
-    return { model, seconds };
+    return { model, training };
   } catch (error) {
     if (model !== whole) model.dispose();
     throw error;

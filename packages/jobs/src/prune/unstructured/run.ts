@@ -1,6 +1,12 @@
 import type { TrainingSettings } from "@whittle/contracts";
 import { assignWeights, modelWeights, tf } from "@whittle/engine";
-import { trainingSamples, trainModel, type TrainingExtras, type TrainingSamples } from "../../shared/training.ts";
+import {
+  trainingSamples,
+  trainModel,
+  type Trained,
+  type TrainingExtras,
+  type TrainingSamples,
+} from "../../shared/training.ts";
 import { refuse } from "../../shared/model.ts";
 import type { Method, PruneJob } from "../method.ts";
 import { reportFiles } from "../report.ts";
@@ -45,7 +51,7 @@ export const pruneWeights: Method<UnstructuredParams> = async (job) => {
   const isGradual = "gradual" in params && params.gradual !== undefined;
   const cut = isGradual ? zerosOf(weights) : masksOf(pruning, kernels, scores);
   assignWeights(model, applyMasks(beginning?.weights ?? weights, cut));
-  const trainingSeconds = await train(pruning, cut);
+  const training = await train(pruning, cut);
   const masks = isGradual ? zerosOf(modelWeights(model)) : cut;
   assertZeros(modelWeights(model), masks);
   const report = reportOf(masks, sensitivity);
@@ -53,7 +59,7 @@ export const pruneWeights: Method<UnstructuredParams> = async (job) => {
   const { config } = base.manifest;
   const compression = { ...config.compression, prunedSparsity: sparsityOf(masks) };
   const reports = reportFiles(report, "weights");
-  return { model, config: { ...config, compression }, trainingSeconds, reports };
+  return { model, config: { ...config, compression }, training, reports };
 };
 
 function masksOf({ context, params }: WeightPruning, kernels: Kernel[], scores: Float32Array[]): Masks {
@@ -82,16 +88,15 @@ function cutOf(params: UnstructuredParams): Cut {
   return { keep, of };
 }
 
-/** @returns the seconds that it took, undefined when no training was asked for. */
-async function train(pruning: WeightPruning, cut: Masks): Promise<number | undefined> {
+/** @returns undefined when no training was asked for. */
+async function train(pruning: WeightPruning, cut: Masks): Promise<Trained | undefined> {
   const { context, model, settings } = pruning;
   if (settings === undefined) return undefined;
   const { dispose, ...extras } = masksFor(pruning, cut);
   // The epochs of a gradual pruning differ in their zeros: the best of them may have too few.
   const restoreBest = settings.restoreBest && !extras.beforeStep;
   try {
-    const { seconds } = await trainModel(context, model, pruning.samples(), { ...settings, restoreBest }, extras);
-    return seconds;
+    return await trainModel(context, model, pruning.samples(), { ...settings, restoreBest }, extras);
   } finally {
     dispose();
   }

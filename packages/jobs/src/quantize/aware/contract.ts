@@ -1,8 +1,8 @@
 import { trainingSettings } from "@whittle/contracts";
 import { z } from "zod";
 
-// Without averages of the weights, as those of integers are none, and without bfloat16, which would round the rounded again.
-const { ema: _averages, precision: _precision, ...settings } = trainingSettings.shape;
+// Averages of the weights would be no integers.
+const { ema: _averages, ...settings } = trainingSettings.shape;
 
 /** Settings of a quantization-aware training. Zod only: the API and the CLI load this. */
 export const awareTraining = z.strictObject({
@@ -18,6 +18,9 @@ export const awareTraining = z.strictObject({
     description: "What training learns from: the labels, or those and the answers of the model before quantizing.",
   }),
   ...settings,
+  precision: z
+    .literal("float32", { error: "must be float32: bfloat16 would round again what training rounds to integers" })
+    .default("float32"),
   epochs: settings.epochs.default(3),
   optimizer: settings.optimizer.prefault({ type: "adam", learningRate: 0.0005 }),
 });

@@ -8,7 +8,7 @@ import { distillationFrom, recoveryOptions } from "../../shared/distillation.ts"
 import { openTrainable, type Artifact } from "../../shared/model.ts";
 import { foldBatchNorms } from "../../shared/network/fold-batch-norm.ts";
 import { networkOf, separateActivations, topologyOf, type Network } from "../../shared/network/network.ts";
-import { percent, trainingSamples, trainModel, type TrainingSamples } from "../../shared/training.ts";
+import { percent, trainingSamples, trainModel, type Trained, type TrainingSamples } from "../../shared/training.ts";
 import type { Evidence } from "../evidence.ts";
 import { openJudge } from "../judge.ts";
 import { createAwareModel, type AwareModel } from "./aware-model.ts";
@@ -34,7 +34,7 @@ export interface AwareOutcome {
   quantizer: Quantizer;
   /** Undefined where no samples were held out. */
   evidence: Evidence | undefined;
-  trainingSeconds: number;
+  training: Trained;
 }
 
 /**
@@ -54,13 +54,13 @@ export async function quantizeAware(job: AwareJob): Promise<AwareOutcome> {
     const learned = settings.quantizer === "lsq";
     const aware = await createAwareModel(network, { tensors, parameters: start.parameters, bits, learned });
     try {
-      const trainingSeconds = await train(job, { network, aware, model, samples });
+      const training = await train(job, { network, aware, model, samples });
       const { weights, given } = aware.finish();
       const trained = exportNetwork(job, { ...network, weights }, samples);
       const quantized = await trained.quantizer.quantize({ ...options, given });
       await checkAgreement(job, aware.model, quantized.model, samples.x);
       const evidence = await evidenceOf(job, bytes, [start.model, quantized.model], samples);
-      return { quantized, quantizer: trained.quantizer, evidence, trainingSeconds };
+      return { quantized, quantizer: trained.quantizer, evidence, training };
     } finally {
       aware.dispose();
     }
@@ -93,8 +93,7 @@ interface Training {
   samples: Samples;
 }
 
-/** @returns the seconds that it took. */
-async function train({ context, base, settings }: AwareJob, training: Training): Promise<number> {
+async function train({ context, base, settings }: AwareJob, training: Training): Promise<Trained> {
   const { network, aware, model, samples } = training;
   const sparse = base.manifest.config.compression?.prunedSparsity !== undefined;
   const zeros = sparse ? zerosOf(network.weights) : {};
@@ -103,9 +102,9 @@ async function train({ context, base, settings }: AwareJob, training: Training):
   const loss = answers && { loss: distillationFrom(answers, recoveryOptions) };
   try {
     const extras = { masks, reparametrize: aware.reparametrize, ...loss };
-    const { seconds } = await trainModel(context, aware.model, samples, { ...settings, precision: "float32" }, extras);
+    const trained = await trainModel(context, aware.model, samples, settings, extras);
     assertZeros(modelWeights(aware.model), zeros);
-    return seconds;
+    return trained;
   } finally {
     answers?.dispose();
     tf.dispose(masks);

@@ -40,6 +40,13 @@ export const family = defineFamily({
     batchNorm: z.boolean().default(false).meta({ description: "Normalize each convolution over the batch." }),
   }),
   takes: images,
+  products: ({ filters, kernel, dense }, { inputShape: [height = 0, width = 0, depth = 0], classes }) => {
+    const depths = [depth, ...filters];
+    const pixels = (block: number) => Math.floor(height / 2 ** block) * Math.floor(width / 2 ** block);
+    const convolutions = filters.map((made, block) => pixels(block) * kernel ** 2 * (depths[block] ?? 0) * made);
+    const features = pixels(filters.length) * (depths.at(-1) ?? 0);
+    return [...convolutions, ...(dense > 0 ? [features * dense, dense * classes] : [features * classes])];
+  },
   examples: [
     { params: { filters: [4, 8, 8], dense: 0, dropout: 0 }, inputShape: [8, 8, 1] },
     { params: { filters: [4], batchNorm: true, dense: 16 }, inputShape: [8, 8, 1] },

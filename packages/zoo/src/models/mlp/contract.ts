@@ -29,6 +29,10 @@ export const family = defineFamily({
       .default(0)
       .meta({ description: "Share of each hidden layer that is left out at a training step." }),
   }),
+  products: ({ hidden }, { inputShape, classes }) => {
+    const widths = [inputShape.reduce((product, size) => product * size, 1), ...hidden, classes];
+    return widths.slice(1).map((width, layer) => width * (widths[layer] ?? 0));
+  },
   examples: [
     { params: { hidden: [] }, inputShape: [8, 8, 1] },
     { params: { hidden: [16, 8], activation: "tanh", dropout: 0.2 }, inputShape: [8, 8, 1] },

@@ -8,6 +8,7 @@ import {
   fashionMlp,
   fashionStudent,
   fashionTeacher,
+  fashionWideCnn,
   mnistMlp,
   mnistStudent,
 } from "./models.ts";
@@ -19,6 +20,7 @@ export const cases: Case[] = [
   int8({ name: "fashion-mnist-cnn", model: fashionCnn, drop: 0.3 }),
   structured({ name: "prune-half", model: fashionCnn, amount: 0.5, epochs: 4 }),
   unstructuredInt8({ name: "prune-int8", model: fashionCnn, amount: 0.8, epochs: 4 }),
+  structured({ name: "prune-half-wide", model: fashionWideCnn, amount: 0.5, epochs: 4 }),
   int8({ name: "mnist-mlp", model: mnistMlp, drop: 0.3 }),
   hinton({ name: "hinton", teacher: mnistMlp, student: mnistStudent, temperature: 20, alpha: 0.1 }),
   distillation({

@@ -13,7 +13,10 @@ interface PruneCase {
 
 const fineTuning = { batchSize: 128, learningRate: 0.0005 };
 
-/** Half the channels by the `prune` job, fine-tuned; beside it PyTorch with a removal by L1 norm that is written for this benchmark. */
+/**
+ * A share of the channels removed by the `prune` job, fine-tuned, then int8; beside it PyTorch with a removal by L1 norm that is written for
+ * this benchmark.
+ */
 export function structured({ name, model, amount, epochs: whole }: PruneCase): Case {
   const path = `compress/${name}`;
   return {
@@ -23,6 +26,7 @@ export function structured({ name, model, amount, epochs: whole }: PruneCase): C
       const epochs = laboratory.epochs(whole, "fine-tuning");
       const job = { model: base.digest, method: "structured", amount, fineTune: fineTune(epochs) };
       const own = await laboratory.run("prune", job);
+      const int8 = await laboratory.run("quantize", { model: own.digest });
       const data = await laboratory.data(model.dataset);
       const before = await accuracyOf(base.onnx, data);
       const torch = await pruneBeside(laboratory, base.onnx, {
@@ -32,7 +36,7 @@ export function structured({ name, model, amount, epochs: whole }: PruneCase): C
         epochs,
         ...of(model),
       });
-      const pair = { own: own.onnx, other: base.onnx, inputShape: data.inputShape, rounds: laboratory.rounds };
+      const pair = { other: base.onnx, inputShape: data.inputShape, rounds: laboratory.rounds };
       return [
         told(`${path}/whole/accuracy`, before),
         told(`${path}/fine-tuning-epochs`, epochs),
@@ -40,7 +44,11 @@ export function structured({ name, model, amount, epochs: whole }: PruneCase): C
         told(`${path}/drop-mcnemar-p`, own.metrics.comparison?.mcNemar.pValue ?? Number.NaN),
         told(`${path}/macs-ratio`, (base.metrics.macs ?? 0) / (own.metrics.macs ?? 0)),
         told(`${path}/size-ratio`, base.onnx.byteLength / own.onnx.byteLength),
-        ...(await speedUps(`${path}/speed-up`, pair, (at, value) => atLeast(at, value, 2.5))),
+        ...(await speedUps(`${path}/speed-up`, { ...pair, own: own.onnx }, (at, value) => atLeast(at, value, 2.5))),
+        told(`${path}/int8/drop-points`, points(before, await accuracyOf(int8.onnx, data))),
+        told(`${path}/int8/size-ratio`, base.onnx.byteLength / int8.onnx.byteLength),
+        atLeast(`${path}/int8/gzip-ratio`, gzipBytes(base.onnx) / gzipBytes(int8.onnx), 10),
+        ...(await speedUps(`${path}/int8/speed-up`, { ...pair, own: int8.onnx })),
         ...(torch ? [told(`${path}/pytorch/drop-points`, points(before, await accuracyOf(torch, data)))] : []),
         ...(torch ? [told(`${path}/pytorch/size-ratio`, base.onnx.byteLength / torch.byteLength)] : []),
       ];

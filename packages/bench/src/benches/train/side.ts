@@ -1,0 +1,18 @@
+/** Trains one case with Whittle, then with stock tfjs, on the threads that a job of this case has, and sends both rates. Argument: its name. */
+import { initEngine } from "@whittle/engine";
+import { datasets, productsOf } from "@whittle/zoo/catalog";
+import { cases } from "./cases.ts";
+import { loadSamples } from "./samples.ts";
+import { trainStock, trainWhittle } from "./tfjs.ts";
+
+const [, , name] = process.argv;
+const trainCase = cases.find((each) => each.name === name);
+if (!trainCase) throw new Error(`there is no case ${name}`);
+const { inputShape, labels } = datasets[trainCase.data];
+const products = productsOf(trainCase, { inputShape, classes: labels.length });
+const macs = products?.reduce((sum, each) => sum + each, 0) ?? 0;
+await initEngine({ macsPerProduct: (macs / (products?.length ?? 1)) * trainCase.batchSize });
+const samples = (await loadSamples([trainCase])).get(trainCase.data);
+if (!samples) throw new Error(`${name} has no samples`);
+const rates = { whittle: await trainWhittle(trainCase, samples), stock: await trainStock(trainCase, samples) };
+process.send?.(rates, undefined, {}, () => process.exit(0));
