@@ -84,8 +84,10 @@ export function describeLimits({ data, config, metrics, files }: Manifest): stri
 function whatCannotBeDone({ family, compression }: ModelConfig): string {
   if (family !== importedFamily)
     return "It can't be trained or compressed further: that starts from the model that it was made from";
-  const done = compression?.quantization ? "It is quantized already" : "It can be quantized";
-  return `${done}, but not trained, pruned, clustered or distilled from here: it was imported as ONNX`;
+  const done = compression?.quantization
+    ? "It is quantized already and can be a teacher"
+    : "It can be quantized or be a teacher";
+  return `${done}, but not be trained, pruned or clustered here: it was imported as ONNX`;
 }
 
 function weakestClass({ perClass = [] }: Manifest["metrics"]): { label: string; share: number } | undefined {

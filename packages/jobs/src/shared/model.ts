@@ -37,7 +37,8 @@ function whyNotTrainable(manifest: Manifest): string {
   return `${why}. Name the model that it was made from`;
 }
 
-function isImported({ config }: Manifest): boolean {
+/** Whether a model, or the one that it was quantized from, was made by another tool and is ONNX alone. */
+export function isImported({ config }: Manifest): boolean {
   return config.family === importedFamily;
 }
 
