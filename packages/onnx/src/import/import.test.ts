@@ -141,6 +141,32 @@ describe("importing", () => {
     expect(names.map((each) => each.name)).toEqual(["w", "w/copy1"]);
   });
 
+  it("counts a layer at every step, wherever the batch lies", async () => {
+    const longs = (name: string, ...values: number[]) =>
+      tensor(name, [values.length], BigInt64Array.from(values, BigInt));
+    const weights = (name: string, ...dims: [number, number]) =>
+      tensor(
+        name,
+        dims,
+        Float32Array.from({ length: dims[0] * dims[1] }, (_none, at) => Math.sin(at)),
+      );
+    const nodes = [
+      node("Reshape", ["x", "rows"], ["r"]),
+      node("Transpose", ["r"], ["t"], { perm: [1, 0, 2] }),
+      node("MatMul", ["t", "a"], ["first"]),
+      node("Transpose", ["first"], ["u"], { perm: [1, 0, 2] }),
+      node("Reshape", ["u", "flat"], ["f"]),
+      node("MatMul", ["f", "b"], ["second"]),
+      node("Reshape", ["second", "together"], ["s"]),
+      node("MatMul", ["s", "c"], ["y"]),
+    ];
+    const shapes = [longs("rows", -1, 8, 8), longs("flat", -1, 6), longs("together", -1, 16)];
+    const initializer = [...shapes, weights("a", 8, 6), weights("b", 6, 2), weights("c", 16, 4)];
+    const { model } = await read(foreign({ node: nodes, initializer }));
+    // The first two at 8 rows of a sample: [8, n, 6], and [8 n, 2].
+    expect(analyse(model).macs).toBe(8 * 48 + 8 * 12 + 64);
+  });
+
   it("leaves names free for what quantization adds", async () => {
     const nodes = [
       node("Flatten", ["x"], ["input"]),

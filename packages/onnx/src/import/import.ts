@@ -88,7 +88,7 @@ async function running<T>({ batch }: InputLayout, step: () => Promise<T>): Promi
     if (!(error instanceof Error)) throw error;
     const found = batch === -1 ? "does not take any number of samples" : `has its batch fixed at ${batch} for good`;
     return refuseModel(
-      `The model ${found}: export it with a free batch (dynamic_axes={"${INPUT}": {0: "n"}} or dynamic_shapes). ` +
+      `The model ${found}: export it with a free batch (dynamic_axes={"${INPUT}": {0: "n"}} or dynamic_shapes) and an example of 2 samples. ` +
         `ONNX Runtime says: ${error.message}`,
     );
   }

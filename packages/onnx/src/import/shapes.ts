@@ -1,5 +1,6 @@
 import type { Datatype } from "@whittle/contracts";
 import { encodeModel, type OnnxModel, type ValueInfo } from "../proto/model.ts";
+import { batchParam } from "../proto/node.ts";
 import { DataType, elementCount } from "../proto/tensor.ts";
 import { createSession } from "../runtime/session.ts";
 import type { TensorValue } from "../runtime/tensors.ts";
@@ -18,8 +19,8 @@ const elementTypes: Partial<Record<Datatype, number>> = {
 const [FEW, MORE] = [2, 3] as const;
 
 /**
- * Declares the type and shape of every tensor as two runs show them: sizes that follow the batch are named N, those that vary otherwise
- * are left open.
+ * Declares the type and shape of every tensor as two runs show them: sizes that follow the batch are named N, or 8*N where each
+ * sample has 8, those that vary otherwise are left open.
  * @param sample its shape
  * @throws AppError when ONNX Runtime does not run the model with 2 and with 3 samples.
  */
@@ -49,7 +50,8 @@ function declared(name: string, few: TensorValue | undefined, more: TensorValue 
   const dim = few.shape.map((size, axis) => {
     const other = more.shape[axis];
     if (size === other) return { dimValue: size };
-    return size === FEW && other === MORE ? { dimParam: "N" } : {};
+    const times = size / FEW;
+    return other === times * MORE ? { dimParam: batchParam(times) } : {};
   });
   return [{ name, type: { tensorType: { elemType, shape: { dim } } } }];
 }

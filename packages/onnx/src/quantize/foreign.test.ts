@@ -201,6 +201,24 @@ describe("a graph of another tool's", () => {
     expect((await quantized(old, x, image, {})).error).toBeLessThan(0.04);
   });
 
+  it("keeps the weights of a plain recurrent layer as integers, and counts them at every step", async () => {
+    const sequence = [4, 3];
+    const nodes = [
+      node("Transpose", ["x"], ["t"], { perm: [1, 0, 2] }),
+      node("RNN", ["t", "inputs", "states"], ["steps", "end"], { hidden_size: 5 }),
+      node("Squeeze", ["end", "direction"], ["f"]),
+      node("Gemm", ["f", "dense"], ["y"]),
+    ];
+    const constants = [weights("inputs", 1, 5, 3), weights("states", 1, 5, 5), weights("dense", 5, 4)];
+    const values = noise(32 * 12, 3);
+    const bytes = graphOf(sequence, nodes, [...constants, longs("direction", 0)]);
+    const { model } = await importOnnx(bytes, { sample: sequence, samples: values });
+    const made = await quantized(model, values, sequence, { method: "weights" });
+    expect(made.coverage).toEqual({ covered: 1, left: [] });
+    expect(made.error).toBeLessThan(0.04);
+    for (const each of [model, made.model]) expect(analyse(each).macs).toBe(4 * (15 + 25) + 20);
+  });
+
   it("takes a convolution of sequences, and leaves one of volumes in float", async () => {
     const sequence = [2, 12];
     const layers = [node("Conv", ["x", "kernel"], ["last"]), ...flatten];

@@ -16,7 +16,7 @@ export interface QuantizedLayer {
 }
 
 export function isRecurrent({ opType }: Node): boolean {
-  return opType === "GRU" || opType === "LSTM";
+  return opType === "GRU" || opType === "LSTM" || opType === "RNN";
 }
 
 /** A layer's name: its node's, or else its output's; of a recurrent layer, which has several, its weight's. */
