@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { WhittleClient } from "./index.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
@@ -85,6 +86,18 @@ describe("WhittleClient", () => {
     ]);
     expect(server.bodies).toEqual(["really npz", "not really npz", "not really npz", ""]);
     expect(server.seen[0]?.headers["content-type"]).toBe("application/octet-stream");
+  });
+
+  it("takes as a data set one of the zoo or an uploaded version, and no other compiles", async () => {
+    const server = await serve(json({ id: "j1" }));
+    const client = new WhittleClient({ url: server.url });
+    const [name, version] = ["mine", 2];
+    await client.submit("train", { family: "mlp", dataset: `${name}@${version}` });
+    await client.submit("train", { family: "mlp", dataset: "tiny" });
+    // @ts-expect-error The zoo has no such data set.
+    await client.submit("train", { family: "mlp", dataset: "mine" });
+    const sent = server.bodies.map((body) => z.object({ params: z.looseObject({}) }).parse(JSON.parse(body)).params);
+    expect(sent.map(({ dataset }) => dataset)).toEqual(["mine@2", "tiny", "mine"]);
   });
 
   it("deletes a version, and says when it is to be forced", async () => {
