@@ -74,6 +74,10 @@ describe("the import rules", () => {
     expect(await forbiddenImports(copy)).toEqual([]);
   });
 
+  it("take the word import in a text for none", () => {
+    expect(importedModules('job({ kind: "import", title: "Import" });\n')).toEqual([]);
+  });
+
   it("see every form of import", () => {
     const text =
       'import "a";\nimport b from "b";\nexport * from "c";\nconst d = await import("d"), e = require("e");\n';

@@ -1,6 +1,7 @@
 import type { WhittleClient } from "@whittle/sdk";
 import { classify, createSession } from "@whittle/onnx/runtime";
-import { loadDataset, toFloat } from "@whittle/zoo";
+import { loadDataset, toFloat, type Split } from "@whittle/zoo";
+import { npzOf } from "@whittle/zoo/uploaded/testing";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Launched } from "../apps/cli/src/stack/launch.ts";
 import { isRunning, startSystem, type System } from "./support/system.ts";
@@ -94,6 +95,41 @@ describe("a pipeline", () => {
     const shape = [test.count, ...inputShape];
     const answer = await client.predict("small@prod", [{ name: input?.name ?? "", datatype: "FP32", shape, data: x }]);
     expect(Float32Array.from(answer.outputs[0]?.data ?? [])).toEqual(expected.logits);
+  });
+
+  it("runs on a data set that was uploaded, and its models are compressed on it", async () => {
+    const { train, test, labels } = await loadDataset("tiny");
+    const images = ({ x, count }: Split) => ({ values: Uint8Array.from(x), shape: [count, 8, 8] });
+    const classes = ({ y, count }: Split) => ({ values: y, shape: [count] });
+    const record = await client.uploadDataset(
+      "patterns",
+      npzOf({
+        x_train: images(train),
+        y_train: classes(train),
+        x_test: images(test),
+        y_test: classes(test),
+        labels: { values: labels, shape: [labels.length] },
+      }),
+    );
+    expect(record).toMatchObject({ version: 1, inputShape: [8, 8, 1], samples: { train: 512, test: 128 } });
+    const { steps } = await client.submitPipeline([
+      {
+        step: "own",
+        kind: "train",
+        params: { ...student, ...learn, dataset: "patterns@1" },
+        output: { name: "own" },
+      },
+      { step: "small", kind: "quantize", params: { model: "$own" }, output: { name: "own-small" } },
+    ]);
+    const ends = await Promise.all(steps.map(({ id }) => client.wait(id)));
+    expect(ends.map(({ state, error }) => error?.message ?? state)).toEqual(["completed", "completed"]);
+    for (const name of ["own", "own-small"]) {
+      const { data, metrics, config } = await client.manifest(name);
+      expect(data?.name).toBe("patterns@1");
+      expect(metrics.accuracy).toMatchObject({ n: 128 });
+      expect(metrics.accuracy?.value).toBeGreaterThan(0.9);
+      expect(config.labels).toEqual(labels);
+    }
   });
 
   it("fails with its step's reason, and nothing waits for ever", async () => {

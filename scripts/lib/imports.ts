@@ -78,7 +78,7 @@ export async function forbiddenImports(root: string): Promise<string[]> {
 
 /** The modules that a source imports, statically or not; imports of types count. */
 export function importedModules(source: string): string[] {
-  const pattern = /(?:^|[^\w.])(?:from|import|require\(|import\()\s*"([^"]+)"/gm;
+  const pattern = /(?:^|[^\w."])(?:from|import|require\(|import\()\s*"([^"]+)"/gm;
   return [...new Set([...source.matchAll(pattern)].map(([, what]) => what ?? ""))];
 }
 

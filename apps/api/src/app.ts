@@ -9,6 +9,7 @@ import helmet from "helmet";
 import { pino, type Logger } from "pino";
 import { createAuthenticator } from "./auth.ts";
 import { boardPath, boardRouter } from "./board.ts";
+import { readBytes } from "./bytes.ts";
 import { docsRouter } from "./docs.ts";
 import type { ApiConfig } from "./env.ts";
 import { createMetrics } from "./metrics.ts";
@@ -16,12 +17,14 @@ import { openApiDocument } from "./openapi.ts";
 import { answerProblems, notFound, onlyJson, onlyObjects } from "./problem.ts";
 import { limitRequests } from "./rate-limit.ts";
 import { mount, type Route } from "./route.ts";
+import { datasetRoutes } from "./routes/datasets.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRouter } from "./routes/health.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { kindRoutes } from "./routes/kinds.ts";
 import { modelRoutes } from "./routes/models.ts";
 import { pipelineRoutes } from "./routes/pipelines.ts";
+import { uploadRoutes } from "./routes/uploads.ts";
 import { workerRoutes } from "./routes/workers.ts";
 import { zooRoutes } from "./routes/zoo.ts";
 import type { Services } from "./services.ts";
@@ -61,7 +64,9 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     ...(webhooks && { webhooks: { ...webhooks, onProblem } }),
   });
   const leave = new AbortController();
-  const services = { queue, store, catalog, auth: createAuthenticator(keys), log, heartbeatMs, leaving: leave.signal };
+  const { uploadLimitBytes } = options;
+  const auth = createAuthenticator(keys);
+  const services = { queue, store, catalog, auth, log, heartbeatMs, uploadLimitBytes, leaving: leave.signal };
   const server = createServer(createApp(services, options));
   try {
     const url = await listen(server, host, port);
@@ -89,6 +94,8 @@ function createApp(
     eventRoutes,
     pipelineRoutes,
     modelRoutes,
+    uploadRoutes,
+    datasetRoutes,
     workerRoutes,
     zooRoutes,
     kindRoutes,
@@ -104,9 +111,9 @@ function createApp(
   app.get("/metrics", auth.bearer("read"), async (_request, response) => {
     response.type(metrics.contentType).send(await metrics.text());
   });
+  app.use("/v1", auth.bearer("read"));
   const json = express.json({ limit: options.bodyLimitBytes, strict: false });
-  app.use("/v1", auth.bearer("read"), onlyJson, json, onlyObjects);
-  mount(app, routes, auth);
+  mount(app, routes, auth, { json: [onlyJson, json, onlyObjects], bytes: readBytes(services.uploadLimitBytes) });
   app.use(notFound, answerProblems(log));
   return app;
 }

@@ -15,6 +15,7 @@ describe("the API's environment", () => {
       "WHITTLE_WEBHOOK_HOSTS",
       "WHITTLE_BULL_BOARD_WRITABLE",
       "WHITTLE_BODY_LIMIT_BYTES",
+      "WHITTLE_UPLOAD_BYTES",
       "WHITTLE_LOG_LEVEL",
     ];
     const defaults = readConfig({});

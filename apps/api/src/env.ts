@@ -33,6 +33,7 @@ const schema = z
       .pipe(z.array(webhookHost)),
     WHITTLE_BULL_BOARD_WRITABLE: z.stringbool().default(false),
     WHITTLE_BODY_LIMIT_BYTES: z.coerce.number().int().min(1024).default(1_048_576),
+    WHITTLE_UPLOAD_BYTES: z.coerce.number().int().min(1024).default(536_870_912),
     WHITTLE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
   })
   .refine((env) => env.WHITTLE_WEBHOOK_HOSTS.length === 0 || env.WHITTLE_WEBHOOK_SECRET !== undefined, {
@@ -55,6 +56,8 @@ const schema = z
     }),
     bullBoardWritable: env.WHITTLE_BULL_BOARD_WRITABLE,
     bodyLimitBytes: env.WHITTLE_BODY_LIMIT_BYTES,
+    /** Largest file that may be uploaded; it is held in memory. */
+    uploadLimitBytes: env.WHITTLE_UPLOAD_BYTES,
     logLevel: env.WHITTLE_LOG_LEVEL,
   }));
 

@@ -1,14 +1,16 @@
 import { Agent, request } from "node:http";
 import { text } from "node:stream/consumers";
+import { npzOf, smallArrays } from "@whittle/zoo/uploaded/testing";
 import { z } from "zod";
+
+const bodies = z.record(z.string(), z.looseObject({ example: z.unknown().optional() }));
+
+type Content = z.infer<typeof bodies>;
 
 /** The operations of the OpenAPI document, as far as requests are made from them. */
 const operation = z.looseObject({
   parameters: z.array(z.object({ name: z.string(), in: z.enum(["path", "query", "header"]) }).loose()),
-  requestBody: z
-    .object({ content: z.object({ "application/json": z.object({ example: z.unknown() }).loose() }) })
-    .loose()
-    .optional(),
+  requestBody: z.looseObject({ content: bodies }).optional(),
 });
 
 export const openApi = z.object({ paths: z.record(z.string(), z.record(z.string(), operation)) });
@@ -92,17 +94,32 @@ export class Fuzzer {
     return {
       method: this.#chance(0.03) ? this.#pick(["PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]) : method,
       path: `${this.#fill(path)}${search.length > 0 ? "?" : ""}${search.join("&")}`,
-      headers: Object.fromEntries(names.map(({ name }) => [name, latin(this.#pick(headerTexts))])),
-      ...this.#body(target.requestBody?.content["application/json"].example),
+      ...this.#body(
+        target.requestBody?.content ?? {},
+        Object.fromEntries(names.map(({ name }) => [name, latin(this.#pick(headerTexts))])),
+      ),
     };
   }
 
-  #body(example: unknown): { body?: Buffer } {
-    if (example === undefined) return this.#chance(0.1) ? { body: Buffer.from("{}") } : {};
+  #body(content: Content, headers: Record<string, string>): Pick<FuzzRequest, "headers" | "body"> {
+    const json = content["application/json"];
+    const type = json ? "application/json" : this.#pick(["application/octet-stream", ...Object.keys(content)]);
+    const body = json || Object.keys(content).length === 0 ? this.#json(json?.example) : this.#file();
+    return { ...(body && { body }), headers: { ...(body && { "content-type": type }), ...headers } };
+  }
+
+  /** Bytes that are wrong in one place, or right. */
+  #file(): Buffer {
+    const file = Buffer.from(npzOf(smallArrays));
+    return this.#chance(0.8) ? this.#damage(file) : file;
+  }
+
+  #json(example: unknown): Buffer | undefined {
+    if (example === undefined) return this.#chance(0.1) ? Buffer.from("{}") : undefined;
     let value: unknown = structuredClone(example);
     for (let times = 0; times <= this.#random() * 3; times++) value = this.#mutate(value);
     const body = Buffer.from(JSON.stringify(value) ?? "");
-    return { body: this.#chance(0.2) ? this.#damage(body) : body };
+    return this.#chance(0.2) ? this.#damage(body) : body;
   }
 
   /** Replaces, removes or adds one thing somewhere in a JSON value. */
@@ -165,7 +182,7 @@ export class Sender {
   send(url: string, { method, path, headers, body }: FuzzRequest): Promise<{ status: number; text: string }> {
     return new Promise((resolve, reject) => {
       const { hostname, port } = new URL(url);
-      const length = body && { "content-length": String(body.length), "content-type": "application/json" };
+      const length = body && { "content-length": String(body.length) };
       const sent = request({ agent: this.#agent, hostname, port, method, path, headers: { ...length, ...headers } });
       sent.on("error", reject).on("response", (response) => {
         const status = response.statusCode ?? 0;

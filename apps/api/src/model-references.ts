@@ -12,8 +12,8 @@ export interface Referring {
 
 const record = z.record(z.string(), z.unknown());
 
-/** So many models that are missing are named; each costs a look at the whole store. */
-const mostMissing = 20;
+/** So many models or data sets that are missing are named; each costs a look at the whole store. */
+export const mostMissing = 20;
 
 /**
  * Checks that the models which parameters name are in the store; what isn't a reference at all, and parameters that the kind refuses, are

@@ -1,3 +1,4 @@
+import { npzOf, smallArrays } from "@whittle/zoo/uploaded/testing";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -31,6 +32,24 @@ describe("the OpenAPI document", () => {
     expect(Object.keys(paths)).toEqual(
       expect.arrayContaining(["/v1/jobs/{id}/events", "/v1/models/{name}/aliases/{alias}"]),
     );
+  });
+
+  it("says where a body is bytes", async () => {
+    const { paths } = await read();
+    const bytes = { schema: { type: "string", format: "binary" } };
+    expect(paths["/v1/uploads"]?.["post"]).toMatchObject({
+      requestBody: { content: { "application/octet-stream": bytes, "application/zip": bytes } },
+      responses: { 201: {} },
+    });
+    const upload = paths["/v1/datasets/{name}/versions"]?.["post"];
+    expect(upload).toMatchObject({ requestBody: { content: { "application/zip": bytes } } });
+    const fields = z.array(z.looseObject({ name: z.string(), in: z.string() })).parse(upload?.["parameters"]);
+    expect(fields.map(({ name, in: where }) => `${where} ${name}`)).toEqual([
+      "path name",
+      "query scale",
+      "query offset",
+      "header Content-Digest",
+    ]);
   });
 
   it("has the fields of queries with what they may be", async () => {
@@ -71,6 +90,9 @@ describe("the OpenAPI document", () => {
     expect(check("Pipeline", pipeline.body)).toBe(true);
     const { datasets } = z.object({ datasets: z.array(z.unknown()) }).parse((await rig.get("/v1/datasets")).body);
     for (const each of datasets) expect(check("Dataset", each)).toBe(true);
+    const uploaded = await rig.upload("/v1/datasets/mine/versions", npzOf(smallArrays));
+    expect(check("UploadedDataset", uploaded.body)).toBe(true);
+    expect(check("postV1UploadsAnswer", (await rig.upload("/v1/uploads", Uint8Array.of(1))).body)).toBe(true);
     expect(check("Job", { id: 3 })).not.toBe(true);
   });
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { byteTypes } from "./bytes.ts";
 import { scopeOf, takesQuery, type Route } from "./route.ts";
 import { components } from "./schemas.ts";
 
@@ -46,6 +47,7 @@ function operation(route: Route): Json {
         content: { "application/json": { schema, ...(example !== undefined && { example }) } },
       },
     }),
+    ...(route.bytes && { requestBody: { required: true, content: byteContent } }),
     responses: {
       [status]: { description: summary, content: answerContent(route) },
       default: {
@@ -55,6 +57,10 @@ function operation(route: Route): Json {
     },
   };
 }
+
+const byteContent = Object.fromEntries(
+  byteTypes.map((type) => [type, { schema: { type: "string", format: "binary" } }]),
+);
 
 function answerContent(route: Route): Json {
   const { answer, mediaType = "application/json" } = route;

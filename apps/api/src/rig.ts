@@ -65,6 +65,7 @@ export class Rig {
       rateLimit: 0,
       bullBoardWritable: false,
       bodyLimitBytes: 10_000,
+      uploadLimitBytes: 1_000_000,
       logLevel: "silent",
       catalog,
       heartbeatMs: 50,
@@ -113,11 +114,16 @@ export class Rig {
     return this.send("POST", path, body, headers);
   }
 
+  /** Sends bytes. */
+  upload(path: string, bytes: Uint8Array, headers: Record<string, string> = {}): Promise<Answer> {
+    return this.post(path, bytes, { "content-type": "application/octet-stream", ...headers });
+  }
+
   async send(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     const response = await fetch(this.api.url + path, {
       method,
       headers: { ...(body !== undefined && { "content-type": "application/json" }), ...headers },
-      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+      ...(body !== undefined && { body: bodyOf(body) }),
     });
     const text = await response.text();
     const isJson = /json/.test(response.headers.get("content-type") ?? "");
@@ -150,6 +156,11 @@ export class Rig {
     };
     return vi.waitFor(look, { timeout: 20_000 });
   }
+}
+
+function bodyOf(body: unknown): string | Uint8Array<ArrayBuffer> {
+  if (body instanceof Uint8Array) return new Uint8Array(body);
+  return typeof body === "string" ? body : JSON.stringify(body);
 }
 
 export function useRig(): Rig {

@@ -1,5 +1,5 @@
-import { parse, type Scope } from "@whittle/contracts";
-import type { Request, Response, Router } from "express";
+import { AppError, parse, type Scope } from "@whittle/contracts";
+import type { Request, RequestHandler, Response, Router } from "express";
 import type { z } from "zod";
 import type { Authenticator } from "./auth.ts";
 
@@ -12,6 +12,8 @@ interface Described {
   description?: string;
   /** What a key must be allowed to; by default to read for a GET, to submit for anything else. */
   scope?: Scope;
+  /** Its body is bytes; what it takes beside them is in the query. */
+  bytes?: true;
   /** Names of headers that it reads, with what they are for. */
   headers?: Record<string, string>;
   /** Status of a good answer; 200 when it is not said. */
@@ -25,7 +27,7 @@ interface Described {
 
 /** One HTTP operation, from which both its handler and its entry in the OpenAPI document are made. */
 export interface Route extends Described {
-  /** What it takes: the query of a GET or DELETE, the JSON body of anything else. */
+  /** What it takes: the query of a GET, of a DELETE and beside bytes; the JSON body of anything else. */
   input?: z.ZodType;
   example?: unknown;
   run: (request: Request, response: Response) => Promise<void>;
@@ -60,8 +62,8 @@ export function routeWith<S extends z.ZodType>(
 }
 
 /** Whether what it takes is in the query, not in a body. */
-export function takesQuery({ method }: Pick<Route, "method">): boolean {
-  return method === "get" || method === "delete";
+export function takesQuery({ method, bytes }: Pick<Route, "method" | "bytes">): boolean {
+  return bytes === true || method === "get" || method === "delete";
 }
 
 function answer(response: Response, status = 200, value: unknown): void {
@@ -74,8 +76,23 @@ export function param(request: Request, name: string): string {
   return typeof value === "string" ? value : "";
 }
 
-export function mount(router: Router, routes: Route[], auth: Authenticator): void {
-  for (const each of routes) router[each.method](each.path, auth.bearer(scopeOf(each)), each.run);
+/** The version that a path names. @throws AppError `invalid_request`. */
+export function versionParam(request: Request): number {
+  const text = param(request, "version");
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  const issues = [{ path: "version", message: "must be a whole number from 1" }];
+  throw new AppError("invalid_request", `version ${text} is not valid: it must be a whole number from 1`, { issues });
+}
+
+/** @param read what reads the body, once it is known that the sender may. */
+export function mount(
+  router: Router,
+  routes: Route[],
+  auth: Authenticator,
+  read: Record<"json" | "bytes", RequestHandler[]>,
+): void {
+  for (const each of routes)
+    router[each.method](each.path, auth.bearer(scopeOf(each)), ...(each.bytes ? read.bytes : read.json), each.run);
 }
 
 export function scopeOf({ scope, method }: Pick<Route, "scope" | "method">): Scope {

@@ -1,5 +1,6 @@
 import {
   aliasRecord,
+  datasetRecord,
   deletionRecord,
   digest,
   jobEvent,
@@ -91,6 +92,8 @@ export const dataset = z.object({
   workers: z.array(z.string()),
 });
 
+export const stored = z.object({ digest, size: z.int().meta({ description: "Bytes." }) });
+
 export const family = z.object({
   name: z.string(),
   title: z.string(),
@@ -121,6 +124,7 @@ export const components = {
   Lineage: lineageNode,
   Worker: workerView,
   Dataset: dataset,
+  UploadedDataset: datasetRecord,
   Family: family,
   Kind: kind,
   Problem: problem,

@@ -45,6 +45,8 @@ describe("with keys", () => {
       expect(await status(path, `Bearer ${key}x`)).toBe(401);
       expect(await status(path, `Bearer ${key}`)).toBe(200);
     }
+    for (const path of ["/v1/uploads", "/v1/datasets/mine/versions", "/v1/jobs/make"])
+      expect((await fetch(url + path, { method: "POST", body: new Uint8Array(9) })).status, path).toBe(401);
     for (const path of ["/healthz", "/docs/", "/openapi.json"]) expect(await status(path)).toBe(200);
   });
 
@@ -84,7 +86,13 @@ describe("with keys", () => {
     ]);
     expect(await status("reader", "/v1/jobs/make", "POST")).toBe(403);
     expect(await status("submitter", "/v1/jobs/make", "POST")).toBe(202);
-    expect(await status("submitter", "/v1/models/m/versions/1", "DELETE")).toBe(403);
+    // What is empty is refused only after the scope was looked at.
+    for (const path of ["/v1/uploads", "/v1/datasets/mine/versions"]) {
+      expect(await status("reader", path, "POST"), path).toBe(403);
+      expect(await status("submitter", path, "POST"), path).toBe(415);
+    }
+    for (const path of ["/v1/models/m/versions/1", "/v1/datasets/m/versions/1"])
+      expect(await status("submitter", path, "DELETE"), path).toBe(403);
     expect(await status("submitter", "/admin/queues")).toBe(403);
     expect(await status("admin", "/admin/queues")).toBe(200);
     const refused = await fetch(`${url}/v1/jobs/make`, {

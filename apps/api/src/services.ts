@@ -12,6 +12,8 @@ export interface Services {
   log: Logger;
   /** How often an idle event stream is kept alive, in ms. */
   heartbeatMs: number;
+  /** The most bytes that an upload may have, packed and unpacked. */
+  uploadLimitBytes: number;
   /** Aborted when the API leaves: event streams end then. */
   leaving: AbortSignal;
 }

@@ -1,6 +1,8 @@
 import { Command } from "commander";
 import { addCatalog } from "./commands/catalog.ts";
+import { addDatasets } from "./commands/datasets.ts";
 import { addDemo } from "./commands/demo.ts";
+import { addImport } from "./commands/import.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addModels } from "./commands/models.ts";
 import { addSetup } from "./commands/setup.ts";
@@ -10,8 +12,8 @@ import { addUp } from "./commands/up.ts";
 
 const groups = [
   ["This machine:", [addSetup, addUp, addDemo, addStore]],
-  ["Jobs:", [addSubmit, addInspect]],
-  ["What there is for them:", [addCatalog]],
+  ["Jobs:", [addSubmit, addImport, addInspect]],
+  ["What there is for them:", [addCatalog, addDatasets]],
   ["Models:", [addModels]],
 ] as const;
 

@@ -5,6 +5,7 @@ export * from "./errors.ts";
 export * from "./parse.ts";
 export * from "./references.ts";
 export * from "./manifest.ts";
+export * from "./dataset.ts";
 export * from "./job.ts";
 export * from "./keys.ts";
 export * from "./events.ts";

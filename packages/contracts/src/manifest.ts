@@ -117,9 +117,15 @@ export const artifactFile = z.object({
 /** The model an artifact was made from or with. */
 export const parent = z.object({ role: z.enum(["base", "teacher"]), digest });
 
+/** The `family` of a model that was not built here but imported; its `familyParams` hold the digest of the `file` that it came from. */
+export const importedFamily = "imported";
+
 /** The part of a manifest that says what the model is. */
 export const modelConfig = z.object({
-  /** A family of the zoo and the parameters that it was built with; what was changed since is in model.json and `compression` alone. */
+  /**
+   * A family of the zoo and the parameters that it was built with, or {@link importedFamily}; what was changed since is in model.json and
+   * `compression` alone.
+   */
   family: z.string(),
   familyParams: z.record(z.string(), z.unknown()),
   signature,

@@ -2,6 +2,7 @@ import {
   AppError,
   modelReferences,
   parse,
+  parseUploadedDataset,
   replaceReferences,
   type JobDefinition,
   type JobEnvelope,
@@ -89,8 +90,7 @@ function contextOf({ store, signal, workDir, datasetDirs = [], emit, keep = asyn
     workDir,
     keep,
     dataset: (name) => {
-      const data =
-        loaded.get(name) ?? import("@whittle/zoo").then((zoo) => zoo.loadDataset(name, { dirs: datasetDirs }));
+      const data = loaded.get(name) ?? readDataset(name, store, datasetDirs);
       loaded.set(name, data);
       return data;
     },
@@ -98,4 +98,12 @@ function contextOf({ store, signal, workDir, datasetDirs = [], emit, keep = asyn
     log: (level, message) => emit({ type: "log", level, message }),
     metrics: (series, step, values) => emit({ type: "metrics", series, step, values }),
   };
+}
+
+async function readDataset(name: string, store: ArtifactStore, dirs: string[]): Promise<Dataset> {
+  const uploaded = parseUploadedDataset(name);
+  if (uploaded === undefined) return (await import("@whittle/zoo")).loadDataset(name, { dirs });
+  const record = await store.datasets.find(uploaded.name, uploaded.version);
+  const { openUpload } = await import("@whittle/zoo/uploaded");
+  return openUpload(record, await store.datasets.readFile(record));
 }

@@ -25,6 +25,8 @@ export interface KindUnderTest {
   params: Record<string, unknown>;
   /** The same with another seed; left out where a kind has none. */
   reseeded?: Record<string, unknown>;
+  /** Files that the parameters name by their digests. */
+  uploads?: Uint8Array[];
 }
 
 /** A store in memory and a folder to run jobs of any kind in. */
@@ -86,12 +88,13 @@ function envelope(id: string, kind: string, params: Record<string, unknown>): Jo
  * Checks what every kind promises: its parameters survive a round trip, it stops when it is told to and then publishes nothing, its
  * artifact can be loaded and answers as was measured, it leaves no tensor behind, and the same seed gives the same artifact.
  */
-export function testJobKind(kind: string, { params, reseeded }: KindUnderTest): void {
+export function testJobKind(kind: string, { params, reseeded, uploads = [] }: KindUnderTest): void {
   describe(`the job kind ${kind}`, () => {
     let bench: JobBench;
     beforeAll(async () => {
       await initEngine();
       bench = await openBench();
+      for (const bytes of uploads) await bench.store.putContent(bytes);
     });
     afterAll(() => bench.close());
 

@@ -84,6 +84,7 @@ const weightsOf: Record<string, (node: Node, index: GraphIndex) => LayerWeight[]
   MatMulNBits: blockedWeight,
   GRU: recurrentWeights,
   LSTM: recurrentWeights,
+  RNN: recurrentWeights,
 };
 
 /** What other nodes read that is as large as a weight: embeddings, which are looked up, and positions, which are added. */
@@ -99,12 +100,10 @@ function tables(node: Node, index: GraphIndex): LayerWeight[] {
 
 /** At how many places of one sample a layer's weights are applied. */
 function placesOf(node: Node, index: GraphIndex): number {
-  const [output = ""] = node.output;
-  if (node.opType === "Gemm") return 1;
-  const shape = index.shape(output);
+  const [first = 1, ...rest] = index.sizes(node.output[0] ?? "");
   // The steps of what a recurrent layer gives.
-  if (isRecurrent(node)) return shape[0] ?? 0;
-  return elementCount(node.opType === "Conv" ? shape.slice(2) : shape.slice(1, -1));
+  if (isRecurrent(node)) return first;
+  return first * elementCount(node.opType === "Conv" ? rest.slice(1) : rest.slice(0, -1));
 }
 
 const total = (numbers: Iterable<number>) => [...numbers].reduce((sum, each) => sum + each, 0);

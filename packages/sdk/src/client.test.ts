@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { WhittleClient } from "./index.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
@@ -69,6 +70,36 @@ const ids = async (client: WhittleClient, options = {}) =>
   (await collect(client.events("j1", { retryMs: 1, ...options }))).map(({ id }) => id);
 
 describe("WhittleClient", () => {
+  it("uploads bytes as they are, and what a data set is read with", async () => {
+    const server = await serve(json({ name: "mine", version: 2 }));
+    const client = new WhittleClient({ url: server.url });
+    const bytes = new TextEncoder().encode("not really npz");
+    expect(await client.uploadDataset("mine", bytes.subarray(4), { scale: 0.5 })).toEqual({ name: "mine", version: 2 });
+    await client.uploadDataset("mine", bytes);
+    await client.upload(bytes);
+    await client.deleteDataset("mine", 2, { force: true });
+    expect(server.seen.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      "POST /v1/datasets/mine/versions?scale=0.5",
+      "POST /v1/datasets/mine/versions",
+      "POST /v1/uploads",
+      "DELETE /v1/datasets/mine/versions/2?force=true",
+    ]);
+    expect(server.bodies).toEqual(["really npz", "not really npz", "not really npz", ""]);
+    expect(server.seen[0]?.headers["content-type"]).toBe("application/octet-stream");
+  });
+
+  it("takes as a data set one of the zoo or an uploaded version, and no other compiles", async () => {
+    const server = await serve(json({ id: "j1" }));
+    const client = new WhittleClient({ url: server.url });
+    const [name, version] = ["mine", 2];
+    await client.submit("train", { family: "mlp", dataset: `${name}@${version}` });
+    await client.submit("train", { family: "mlp", dataset: "tiny" });
+    // @ts-expect-error The zoo has no such data set.
+    await client.submit("train", { family: "mlp", dataset: "mine" });
+    const sent = server.bodies.map((body) => z.object({ params: z.looseObject({}) }).parse(JSON.parse(body)).params);
+    expect(sent.map(({ dataset }) => dataset)).toEqual(["mine@2", "tiny", "mine"]);
+  });
+
   it("deletes a version, and says when it is to be forced", async () => {
     const record = { name: "m", version: 3, digest: "sha256:0", actor: "me", at };
     const server = await serve(json(record));

@@ -2,6 +2,7 @@ import {
   AppError,
   parseModelReference,
   type AliasRecord,
+  type DatasetRecord,
   type DeletionRecord,
   type JobView,
   type Manifest,
@@ -222,6 +223,40 @@ export class WhittleClient {
     return kinds;
   }
 
+  /**
+   * Uploads a version of a data set, a NumPy archive `.npz`; jobs take it as `name@version`. The newest version's file again is that version.
+   * @param options.scale and `offset`: models see x * scale + offset; by default bytes of images as 0 to 1, all else as it is.
+   */
+  uploadDataset(
+    name: string,
+    bytes: Uint8Array,
+    { scale, offset }: { scale?: number; offset?: number } = {},
+  ): Promise<DatasetRecord> {
+    const query = { scale, offset };
+    return this.#api.json("POST", `/v1/datasets/${segment(name)}/versions`, { body: bytes, query });
+  }
+
+  /** The versions of all data sets that were uploaded, by name. */
+  async uploadedDatasets(): Promise<DatasetRecord[]> {
+    const { uploaded } = await this.#api.json<{ uploaded: DatasetRecord[] }>("GET", "/v1/datasets");
+    return uploaded;
+  }
+
+  /**
+   * Deletes a version of an uploaded data set, whose number is not given again. Needs a key of scope admin.
+   * @param options.force also where a job that has not ended takes it.
+   */
+  deleteDataset(name: string, version: number, { force = false } = {}): Promise<DeletionRecord> {
+    const query = force ? { force: "true" } : {};
+    return this.#api.json("DELETE", `/v1/datasets/${segment(name)}/versions/${version}`, { query });
+  }
+
+  /** Stores a file for a job to take by its digest; it goes after a day unless one does. */
+  upload(bytes: Uint8Array): Promise<{ digest: string; size: number }> {
+    return this.#api.json("POST", "/v1/uploads", { body: bytes });
+  }
+
+  /** The data sets of the zoo. */
   async datasets(): Promise<DatasetView[]> {
     const { datasets } = await this.#api.json<{ datasets: DatasetView[] }>("GET", "/v1/datasets");
     return datasets;

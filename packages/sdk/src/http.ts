@@ -11,6 +11,7 @@ export interface HttpOptions {
 
 export interface RequestOptions {
   query?: Record<string, string | number | undefined>;
+  /** Sent as JSON; bytes as they are. */
   body?: unknown;
   headers?: Record<string, string>;
   signal?: AbortSignal;
@@ -76,10 +77,12 @@ export class Http {
         method,
         headers: {
           ...(this.#key !== undefined && { authorization: `Bearer ${this.#key}` }),
-          ...(body !== undefined && { "content-type": "application/json" }),
+          ...(body !== undefined && {
+            "content-type": isBytes(body) ? "application/octet-stream" : "application/json",
+          }),
           ...headers,
         },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(body !== undefined && { body: isBytes(body) ? body : JSON.stringify(body) }),
         ...(signal && { signal }),
       });
     } catch (error) {
@@ -99,6 +102,11 @@ export class Http {
       issues: issues ?? [],
     });
   }
+}
+
+/** `fetch` takes no memory that is shared between threads. */
+function isBytes(body: unknown): body is Uint8Array<ArrayBuffer> {
+  return body instanceof Uint8Array && body.buffer instanceof ArrayBuffer;
 }
 
 function jsonOr(text: string): unknown {

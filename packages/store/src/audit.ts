@@ -1,5 +1,6 @@
 import {
   aliasRecord,
+  datasetRecord,
   deletionRecord,
   manifest as manifestSchema,
   toAppError,
@@ -9,7 +10,7 @@ import {
 import type { z } from "zod";
 import { getBlob } from "./blobs.ts";
 import type { StoreDriver } from "./driver.ts";
-import { digestOfKey, keys, readModelKeys, type ModelKeys } from "./keys.ts";
+import { digestOfKey, keys, readDatasetKeys, readModelKeys, type ModelKeys } from "./keys.ts";
 import { inParallel } from "./parallel.ts";
 import { parseJson, readRecord } from "./records.ts";
 import { stepRecord } from "./steps.ts";
@@ -22,13 +23,15 @@ export interface Audit {
   blobs: number;
   versions: number;
   aliases: number;
+  /** Versions of data sets. */
+  datasets: number;
   steps: number;
   issues: Issue[];
 }
 
 /**
  * Reads every byte of the store: content must have its digest, records must parse, a version must lead to a manifest whose files are
- * there with the sizes that it names, an alias to a version. Of a deleted version only the deletion is read. A remembered step whose artifact is
+ * there with the sizes that it names, one of a data set to its file, an alias to a version. Of a deleted version only the deletion is read. A remembered step whose artifact is
  * gone is no damage.
  */
 export async function audit(driver: StoreDriver): Promise<Audit> {
@@ -45,6 +48,8 @@ export async function audit(driver: StoreDriver): Promise<Audit> {
   );
   const models = readModelKeys(await driver.list("models/"));
   for (const [name, model] of models) await auditModel(driver, issues, name, model, sizes);
+  const datasets = readDatasetKeys(await driver.list("datasets/"));
+  for (const [name, versions] of datasets) await auditDataset(driver, issues, name, versions, sizes);
   const steps = await driver.list("steps/");
   await inParallel(steps, width, (key) => auditRecord(driver, issues, key, stepRecord));
   const all = [...models.values()];
@@ -52,6 +57,7 @@ export async function audit(driver: StoreDriver): Promise<Audit> {
     blobs: blobs.length,
     versions: all.reduce((sum, model) => sum + model.versions.length, 0),
     aliases: all.reduce((sum, model) => sum + model.aliases.size, 0),
+    datasets: [...datasets.values()].reduce((sum, { versions }) => sum + versions.length, 0),
     steps: steps.length,
     issues,
   };
@@ -74,6 +80,24 @@ async function auditModel(
       const record = await readRecord(driver, key, aliasRecord);
       if (record !== undefined && !known.has(record.version))
         issues.push({ path: key, message: `it leads to version ${record.version}, which is missing` });
+    });
+  }
+}
+
+async function auditDataset(
+  driver: StoreDriver,
+  issues: Issue[],
+  name: string,
+  { versions, deleted }: Pick<ModelKeys, "versions" | "deleted">,
+  sizes: Map<string, number>,
+): Promise<void> {
+  for (const version of deleted) await auditRecord(driver, issues, keys.datasetDeletion(name, version), deletionRecord);
+  for (const version of versions) {
+    const key = keys.dataset(name, version);
+    await noting(issues, key, async () => {
+      const record = await readRecord(driver, key, datasetRecord);
+      if (record !== undefined && sizes.get(record.digest) !== record.size)
+        issues.push({ path: key, message: `its file is missing or damaged (${keys.blob(record.digest)})` });
     });
   }
 }

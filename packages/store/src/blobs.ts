@@ -27,6 +27,13 @@ export async function putBlob(driver: StoreDriver, digest: string, bytes: Uint8A
   }
 }
 
+/** Writes content under its own digest, also where it is there already, which makes it as young as what is new. */
+export async function writeBlob(driver: StoreDriver, digest: string, bytes: Uint8Array): Promise<void> {
+  const key = keys.blob(digest);
+  const encoded = await encode(bytes);
+  if (!(await driver.create(key, encoded))) await driver.replace(key, encoded);
+}
+
 /**
  * Reads content and checks it against its digest and, where it is known, its size.
  * @param label names the content in errors: a file of an artifact, or a manifest.

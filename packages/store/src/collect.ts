@@ -62,7 +62,8 @@ export async function collect(driver: StoreDriver, options: CollectOptions): Pro
   const rest = { steps: await uselessSteps(driver, steps, reachable), scratch, leftovers };
   if (options.delete !== true) return amountsOf({ blobs: unused, ...rest });
   await inParallel(Object.values(rest).flat(), width, ({ key }) => driver.remove(key));
-  return amountsOf({ blobs: await removeUnused(driver, unused, reachable), ...rest });
+  const stillOld = async () => new Set(old(await driver.entries("blobs/"), graceMs).map(({ key }) => key));
+  return amountsOf({ blobs: await removeUnused(driver, unused, reachable, stillOld), ...rest });
 }
 
 /** The records of steps that no job can use any more. */
@@ -76,7 +77,12 @@ async function uselessSteps(driver: StoreDriver, steps: Entry[], reachable: Reac
 }
 
 /** In rounds, each under a mark of its own, so that no publication waits for long. @returns what was removed. */
-async function removeUnused(driver: StoreDriver, unused: Entry[], reachable: Reachable): Promise<Entry[]> {
+async function removeUnused(
+  driver: StoreDriver,
+  unused: Entry[],
+  reachable: Reachable,
+  stillOld: () => Promise<Set<string>>,
+): Promise<Entry[]> {
   const removed: Entry[] = [];
   const left = unused.values();
   let next = left.next();
@@ -86,8 +92,10 @@ async function removeUnused(driver: StoreDriver, unused: Entry[], reachable: Rea
       // Leases first: who has given his back since has a record by now.
       const leased = await leasedDigests(driver);
       await reachable.update();
+      // What was stored again since it was listed is young, though nothing leads to it.
+      const old = await stillOld();
       for (; next.done !== true && performance.now() < end; next = left.next()) {
-        if (mustStay(next.value, reachable, leased)) continue;
+        if (mustStay(next.value, reachable, leased) || !old.has(next.value.key)) continue;
         await driver.remove(next.value.key);
         removed.push(next.value);
       }

@@ -11,7 +11,7 @@ export interface Entry {
 
 /**
  * What a place that holds the store must be able to do. Everything in the store is written once, so the one promise that matters is
- * that of two writers of a key exactly one wins and no reader ever sees a part of what it wrote. Only damaged content is replaced.
+ * that of two writers of a key exactly one wins and no reader ever sees a part of what it wrote. Only content is replaced, by the same content.
  * All methods throw AppError `unavailable` when the place can't be reached or is full.
  */
 export interface StoreDriver {
@@ -26,7 +26,7 @@ export interface StoreDriver {
   create(key: string, bytes: Uint8Array): Promise<boolean>;
   /**
    * Writes a key whether or not it exists, at once: a reader sees the whole of what was there or the whole of what is now, and never
-   * nothing. It is on durable storage when this returns. Only for damaged content: whoever replaces it writes the same.
+   * nothing. It is on durable storage when this returns. Only for content: whoever replaces it writes the same.
    */
   replace(key: string, bytes: Uint8Array): Promise<void>;
   /** Size in bytes, or undefined when there is none. */

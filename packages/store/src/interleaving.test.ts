@@ -95,6 +95,51 @@ describe("a publication of content that is garbage", () => {
   });
 });
 
+describe("an upload of a data set whose file is garbage", () => {
+  const file = new Uint8Array(3000).fill(7);
+  const content = {
+    inputShape: [2],
+    labels: ["a", "b"],
+    preprocessing: { scale: 1, offset: 0 },
+    samples: { train: 2, test: 2 },
+  };
+  const upload = (store: ArtifactStore) => store.datasets.add(file, { name: "mine", actor: "me", content });
+
+  async function withFile(): Promise<MemoryDriver> {
+    const place = await withGarbage();
+    await new ArtifactStore(place).putContent(file);
+    return place;
+  }
+
+  it("is whole, whenever a collection runs in between", async () => {
+    const counting = new WatchedDriver(await withFile());
+    await upload(new ArtifactStore(counting));
+    expect(counting.calls).toBeGreaterThan(6);
+    for (let at = 1; at <= counting.calls; at++) {
+      const place = await withFile();
+      const collected = new WatchedDriver(place, async (call) => {
+        if (call === at) await new ArtifactStore(place).collect(collect);
+      });
+      await upload(new ArtifactStore(collected));
+      expect(await new ArtifactStore(place).audit()).toMatchObject({ datasets: 1, issues: [] });
+    }
+  });
+
+  it("has one version, wherever it is killed and repeated", async () => {
+    const counting = new WatchedDriver(await withFile());
+    await upload(new ArtifactStore(counting));
+    for (let at = 1; at <= counting.calls; at++) {
+      const place = await withFile();
+      const killed = new WatchedDriver(place, async (call) => {
+        if (call >= at) throw new AppError("unavailable", "killed");
+      });
+      await upload(new ArtifactStore(killed)).catch(() => {});
+      await upload(new ArtifactStore(place));
+      expect(await new ArtifactStore(place).audit()).toMatchObject({ datasets: 1, issues: [] });
+    }
+  });
+});
+
 describe("a publication of content that is damaged", () => {
   async function withDamage(): Promise<MemoryDriver> {
     const place = await withGarbage();

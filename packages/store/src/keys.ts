@@ -8,6 +8,9 @@ export const keys = {
   alias: (name: string, alias: string) => `models/${name}/refs/${alias}/`,
   aliasGeneration: (name: string, alias: string, generation: number) =>
     `models/${name}/refs/${alias}/${generation}.json`,
+  datasetsOf: (name: string) => `datasets/${name}/`,
+  dataset: (name: string, version: number) => `datasets/${name}/${version}.json`,
+  datasetDeletion: (name: string, version: number) => `datasets/${name}/deleted/${version}.json`,
   step: (key: string) => `steps/${key}.json`,
   lease: (id: string) => `leases/${id}.json`,
   collection: (id: string) => `collections/${id}.json`,
@@ -47,9 +50,27 @@ export function readModelKeys(listed: string[]): Map<string, ModelKeys> {
     if (alias === undefined || aliases === undefined) continue;
     aliases.set(alias, Math.max(Number(generation), aliases.get(alias) ?? 0));
   }
-  for (const model of models.values()) {
-    model.versions = model.versions.filter((version) => !model.deleted.includes(version)).toSorted((a, b) => a - b);
-    model.deleted.sort((a, b) => a - b);
-  }
+  for (const model of models.values()) withoutDeleted(model);
   return models;
+}
+
+const datasetKey = /^datasets\/([^/]+)\/(deleted\/)?(\d+)\.json$/;
+
+/** Reads the names and versions of data sets out of listed keys; both ascending, those that were deleted apart. */
+export function readDatasetKeys(listed: string[]): Map<string, Pick<ModelKeys, "versions" | "deleted">> {
+  const datasets = new Map<string, Pick<ModelKeys, "versions" | "deleted">>();
+  for (const key of listed) {
+    const [, name, deleted, version] = datasetKey.exec(key) ?? [];
+    if (name === undefined) continue;
+    const found = datasets.get(name) ?? { versions: [], deleted: [] };
+    found[deleted === undefined ? "versions" : "deleted"].push(Number(version));
+    datasets.set(name, found);
+  }
+  for (const found of datasets.values()) withoutDeleted(found);
+  return datasets;
+}
+
+function withoutDeleted(found: Pick<ModelKeys, "versions" | "deleted">): void {
+  found.versions = found.versions.filter((version) => !found.deleted.includes(version)).toSorted((a, b) => a - b);
+  found.deleted.sort((a, b) => a - b);
 }

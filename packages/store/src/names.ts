@@ -82,7 +82,8 @@ async function aliasesOf(driver: StoreDriver, name: string, found: ModelKeys): P
   return Object.fromEntries(records.filter(([, { version }]) => !found.deleted.includes(version)));
 }
 
-function enumerate(items: (string | number)[], none: string): string {
+/** A list for an error, the last of it where it is long. */
+export function enumerate(items: (string | number)[], none: string): string {
   if (items.length === 0) return none;
   const shown = items.slice(-20).join(", ");
   return items.length > 20 ? `${items.length}, among them ${shown}` : shown;

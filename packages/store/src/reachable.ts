@@ -1,15 +1,33 @@
-import { AppError, manifest as manifestSchema, toAppError, versionRecord, type Manifest } from "@whittle/contracts";
+import {
+  AppError,
+  datasetRecord,
+  manifest as manifestSchema,
+  toAppError,
+  versionRecord,
+  type Manifest,
+} from "@whittle/contracts";
 import { getBlob } from "./blobs.ts";
-import type { StoreDriver } from "./driver.ts";
+import type { Entry, StoreDriver } from "./driver.ts";
 import { inParallel } from "./parallel.ts";
 import { parseJson, readRecord } from "./records.ts";
 
 const width = 16;
-const versionKey = /^models\/[^/]+\/versions\/\d+\.json$/;
-const deletionKey = /^(models\/[^/]+\/)deleted(\/\d+\.json)$/;
+/** Where version records lie, and how one that was deleted is called by the record of that. */
+const models = {
+  prefix: "models/",
+  version: /^models\/[^/]+\/versions\/\d+\.json$/,
+  deletion: /^(models\/[^/]+\/)deleted(\/\d+\.json)$/,
+  deleted: "$1versions$2",
+};
+const datasets = {
+  prefix: "datasets/",
+  version: /^datasets\/[^/]+\/\d+\.json$/,
+  deletion: /^(datasets\/[^/]+\/)deleted\/(\d+\.json)$/,
+  deleted: "$1$2",
+};
 
 /**
- * What the version records lead to: their manifests with all files, and the manifests of what these were made from, so that lineage
+ * What the version records lead to: the files of data sets; of models, the manifests with all files, and the manifests of what these were made from, so that lineage
  * stays whole when the files of an ancestor are gone. {@link update} follows what was published since.
  */
 export class Reachable {
@@ -38,18 +56,27 @@ export class Reachable {
 
   /** @throws AppError `corrupt` when a record or its manifest is damaged: what it leads to can't be known. */
   async update(): Promise<void> {
-    const listed = await this.#driver.entries("models/");
-    const deleted = new Set(
-      listed
-        .filter(({ key, modified }) => deletionKey.test(key) && modified <= this.#deletedBefore)
-        .map(({ key }) => key.replace(deletionKey, "$1versions$2")),
-    );
-    const fresh = listed.filter(({ key }) => versionKey.test(key) && !deleted.has(key) && !this.#records.has(key));
-    await inParallel(fresh, width, async ({ key }) => {
+    await inParallel(await this.#fresh(models), width, async ({ key }) => {
       const record = await readRecord(this.#driver, key, versionRecord);
       if (record !== undefined) await this.#publish(key, record.digest);
       this.#records.add(key);
     });
+    await inParallel(await this.#fresh(datasets), width, async ({ key }) => {
+      const record = await readRecord(this.#driver, key, datasetRecord);
+      if (record !== undefined) this.sizes.set(record.digest, record.size);
+      this.#records.add(key);
+    });
+  }
+
+  /** The version records that were not read before and were not deleted. */
+  async #fresh({ prefix, version, deletion, deleted }: typeof models): Promise<Entry[]> {
+    const listed = await this.#driver.entries(prefix);
+    const gone = new Set(
+      listed
+        .filter(({ key, modified }) => deletion.test(key) && modified <= this.#deletedBefore)
+        .map(({ key }) => key.replace(deletion, deleted)),
+    );
+    return listed.filter(({ key }) => version.test(key) && !gone.has(key) && !this.#records.has(key));
   }
 
   async #publish(key: string, digest: string): Promise<void> {

@@ -21,6 +21,8 @@ import { aliasHistory, moveAlias } from "./aliases.ts";
 import { audit, type Audit } from "./audit.ts";
 import { getBlob } from "./blobs.ts";
 import { collect, type Collection, type CollectOptions } from "./collect.ts";
+import { putContent, readContent, type StoredContent } from "./content.ts";
+import { Datasets } from "./datasets.ts";
 import { deleteVersion, isDeleted, type DeleteOptions } from "./deletion.ts";
 import type { StoreDriver } from "./driver.ts";
 import { keys } from "./keys.ts";
@@ -41,10 +43,13 @@ export interface ResolvedReference {
 
 /** The artifacts that all apps share: content by digest, and names with versions and aliases that point to it. */
 export class ArtifactStore {
+  /** The data sets that users have uploaded. */
+  readonly datasets: Datasets;
   readonly #driver: StoreDriver;
 
   constructor(driver: StoreDriver) {
     this.#driver = driver;
+    this.datasets = new Datasets(driver);
   }
 
   /** Where it is, for messages. */
@@ -129,6 +134,16 @@ export class ArtifactStore {
     if (bytes === undefined)
       throw new AppError("corrupt", `${file.path} is damaged: ${keys.blob(file.digest)} is missing`);
     return bytes;
+  }
+
+  /** Keeps content that has no name, for a day unless something comes to lead to it: see {@link putContent}. */
+  putContent(bytes: Uint8Array): Promise<StoredContent> {
+    return putContent(this.#driver, bytes);
+  }
+
+  /** Any content by its digest, checked against it. @throws AppError `not_found`; `corrupt`. */
+  readContent(digest: string): Promise<Uint8Array> {
+    return readContent(this.#driver, digest);
   }
 
   /** Every name with its versions and aliases, sorted by name. */

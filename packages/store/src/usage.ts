@@ -1,10 +1,12 @@
 import type { Entry, StoreDriver } from "./driver.ts";
-import { digestOfKey } from "./keys.ts";
+import { digestOfKey, readDatasetKeys } from "./keys.ts";
 import { Reachable } from "./reachable.ts";
 
 /** How much there is, in bytes: `raw` as files are read, `stored` as they lie in the store. */
 export interface Usage {
   artifacts: number;
+  /** Versions of data sets. */
+  datasets: number;
   /** Content that versions lead to. */
   used: { blobs: number; raw: number; stored: number };
   /** Other content: of running and of interrupted publications. */
@@ -28,8 +30,10 @@ export async function usage(driver: StoreDriver): Promise<Usage> {
     used.raw += reachable.sizes.get(digest) ?? 0;
   }
   const steps = await driver.entries("steps/");
+  const datasets = [...readDatasetKeys(await driver.list("datasets/")).values()];
   return {
     artifacts: reachable.artifacts,
+    datasets: datasets.reduce((sum, { versions }) => sum + versions.length, 0),
     used,
     unused,
     steps: { records: steps.length, stored: bytesOf(steps) },

@@ -1,4 +1,5 @@
 /** What there is in the zoo. Zod only, no TensorFlow: the API and the CLI load this. */
+import { mustBe, uploadedDatasetPattern } from "@whittle/contracts";
 import { z } from "zod";
 import type { DatasetContract, ModelFamily } from "./contracts.ts";
 import * as generated from "./generated/catalog.ts";
@@ -13,6 +14,24 @@ export const datasets: Readonly<Record<DatasetName, DatasetContract>> = generate
 /** Names of the families, which the error lists when another is given. */
 export const familyName = nameEnum(generated.families, "model family");
 export const datasetName = nameEnum(generated.datasets, "data set");
+
+const forms = `a data set of the zoo (${datasetName.options.join(", ")}) or an uploaded one with its version, such as mine@1`;
+
+const error = ({ input }: { input?: unknown }) => mustBe(forms, input);
+
+/** `name@version`, so typed that the name of a data set that the zoo lacks does not compile. */
+const uploaded = z
+  .templateLiteral([z.string(), "@", z.number()], { error })
+  .refine((text) => uploadedDatasetPattern.test(text), { error });
+
+/** How a job names the data set that it takes: one of the zoo, or a version of an uploaded one. */
+export const datasetReference = z.union([datasetName, uploaded], { error });
+
+/** The contract of a data set of the zoo; undefined for an uploaded one, of which only the store knows. */
+export function zooDataset(reference: string): DatasetContract | undefined {
+  const { data } = datasetName.safeParse(reference);
+  return data && datasets[data];
+}
 
 function nameEnum<T extends object>(entries: T, what: string) {
   const isName = (name: string): name is keyof T & string => Object.hasOwn(entries, name);
@@ -34,5 +53,5 @@ export function productsOf(
   return params.success ? families[known.data].products?.(params.data, shape) : undefined;
 }
 
-export { misfit, type ClassifierShape, type SampleShape } from "./samples.ts";
+export { misfit, misfitOf, type ClassifierShape, type SampleShape } from "./samples.ts";
 export type { DatasetContract, DatasetSource, FamilyExample, ModelFamily } from "./contracts.ts";

@@ -26,6 +26,8 @@ export interface Dataset extends Splits {
   vocabulary?: string[];
   labels: string[];
   preprocessing: Preprocessing;
+  /** How many samples the whole has, whatever the limit. */
+  samples: { train: number; test: number };
 }
 
 /** How many samples to keep, from the beginning. */
@@ -34,15 +36,27 @@ export interface SampleLimit {
   test?: number;
 }
 
+/** What is known of a data set before it is read, as far as it goes into a {@link Dataset}. */
+type Described = Pick<DatasetContract, "name" | "inputShape" | "vocabulary" | "labels" | "preprocessing" | "samples">;
+
 /**
  * A data set of its splits.
  * @throws AppError `corrupt` when they are not what the contract says.
  */
-export function assemble(contract: DatasetContract, splits: Splits, limit: SampleLimit = {}): Dataset {
-  const { name, inputShape, vocabulary, labels, preprocessing } = contract;
+export function assemble(contract: Described, splits: Splits, limit: SampleLimit = {}): Dataset {
+  const { name, inputShape, vocabulary, labels, preprocessing, samples } = contract;
   for (const part of ["train", "test"] as const) checkSplit(contract, part, splits[part]);
   const digest = contentDigest(contract, splits);
-  const whole = { name, digest, inputShape, ...(vocabulary && { vocabulary }), labels, preprocessing, ...splits };
+  const whole = {
+    name,
+    digest,
+    inputShape,
+    ...(vocabulary && { vocabulary }),
+    labels,
+    preprocessing,
+    samples,
+    ...splits,
+  };
   return firstSamples(whole, limit);
 }
 
@@ -58,7 +72,7 @@ export function toFloat(split: Split, { scale, offset }: Preprocessing): Float32
   return floats;
 }
 
-function checkSplit(contract: DatasetContract, part: "train" | "test", { x, y, count }: Split): void {
+function checkSplit(contract: Described, part: "train" | "test", { x, y, count }: Split): void {
   const size = contract.inputShape.reduce((product, length) => product * length, 1);
   const expected = contract.samples[part];
   const problem =
@@ -74,7 +88,7 @@ function badLabel(y: Int32Array, classes: number): string | undefined {
   return at < 0 ? undefined : `has the label ${y[at]} at sample ${at}, but labels go from 0 to ${classes - 1}`;
 }
 
-function contentDigest({ inputShape, samples }: DatasetContract, { train, test }: Splits): string {
+function contentDigest({ inputShape, samples }: Described, { train, test }: Splits): string {
   const hash = createHash("sha256").update(canonicalJson({ inputShape, samples }));
   for (const part of [train.x, train.y, test.x, test.y]) {
     hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));

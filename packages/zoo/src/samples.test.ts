@@ -18,7 +18,11 @@ describe("a family", () => {
 
   it.each<[FamilyName, DatasetName, string]>([
     ["cnn", "udhr", "a cnn takes images [height, width, channels], not [32] of 81 tokens"],
-    ["mlp", "udhr", "a mlp takes rows [steps, features] or images [height, width, channels], not [32] of 81 tokens"],
+    [
+      "mlp",
+      "udhr",
+      "a mlp takes vectors [features], rows [steps, features] or images [height, width, channels], not [32] of 81 tokens",
+    ],
     ["resnet", "udhr", "a resnet takes images [height, width, channels], not [32] of 81 tokens"],
   ])("%s does not take %s, and says what it takes", (family, dataset, problem) => {
     expect(misfit(families[family], shapeOf(dataset))).toBe(problem);

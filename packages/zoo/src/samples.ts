@@ -35,3 +35,13 @@ export function misfit({ name, takes }: { name: string; takes?: Samples }, shape
   const tokens = vocabulary === undefined ? without : ` of ${vocabulary} tokens`;
   return `a ${name} takes ${takes.description}, not [${inputShape.join(", ")}]${tokens}`;
 }
+
+/** Why a family can't take a data set; undefined when it can. @param name what the data set is called in the message. */
+export function misfitOf(
+  family: { name: string; takes?: Samples },
+  name: string,
+  { inputShape, vocabulary }: { inputShape: number[]; vocabulary?: string[] | undefined },
+): string | undefined {
+  const problem = misfit(family, { inputShape, vocabulary: vocabulary?.length });
+  return problem && `${problem}, as ${name} has`;
+}

@@ -1,6 +1,7 @@
 import { jobOptions, jobState } from "@whittle/contracts";
 import { eventId } from "@whittle/queue";
 import { z } from "zod";
+import { checkDatasets } from "../dataset-references.ts";
 import { checkModels } from "../model-references.ts";
 import { idempotencyHeader, idempotencyKey } from "../idempotency.ts";
 import { querySchema } from "../query.ts";
@@ -35,7 +36,9 @@ function submitRoute({ queue, store, catalog, auth }: Services): Route {
     documentedAs,
     handle: async ({ input: { params = {}, ...options }, request, response }) => {
       const kind = param(request, "kind");
-      await checkModels(store, catalog, [{ kind, params, at: "params" }]);
+      const referring = [{ kind, params, at: "params" }];
+      await checkModels(store, catalog, referring);
+      await checkDatasets(store, catalog, referring);
       const job = await queue.submit({
         kind,
         params,

@@ -2,11 +2,10 @@ import { AppError, aliasRecord, deletionRecord, manifest, versionRecord } from "
 import { reportChart, reportMarkdown, type Published } from "@whittle/jobs/report";
 import type { Request, Response } from "express";
 import { z } from "zod";
-import { querySchema } from "../query.ts";
-import { param, route, routeWith, type Route } from "../route.ts";
+import { param, route, routeWith, versionParam, type Route } from "../route.ts";
 import { lineageNode, model } from "../schemas.ts";
 import type { Services } from "../services.ts";
-import { usersOf } from "../version-users.ts";
+import { forced, refuseUsed, takesVersion } from "../users.ts";
 
 const tag = "models";
 const anyReference = "`name` here is a name, name@version, name@alias or sha256:<digest>.";
@@ -18,14 +17,6 @@ const move = z.strictObject({
     .nonnegative()
     .optional()
     .meta({ description: "The alias's generation that you saw (0: none); 409 when it has moved since." }),
-});
-
-const deletion = querySchema({
-  force: z
-    .enum(["true", "false"])
-    .default("false")
-    .transform((text) => text === "true")
-    .meta({ description: "Delete it also where an alias points to it or a job takes it." }),
 });
 
 export function modelRoutes(services: Services): Route[] {
@@ -71,7 +62,7 @@ function nameRoutes({ store }: Services): Route[] {
       summary: "Show a version: what was measured, and its manifest",
       answer: versionRecord.extend({ manifest }),
       handle: async ({ request }) => {
-        const record = await store.version(param(request, "name"), versionNumber(param(request, "version")));
+        const record = await store.version(param(request, "name"), versionParam(request));
         return { ...record, manifest: await store.manifest(record.digest) };
       },
     }),
@@ -80,7 +71,7 @@ function nameRoutes({ store }: Services): Route[] {
 
 function deleteRoute(services: Services): Route {
   const { store, auth } = services;
-  return routeWith(deletion, {
+  return routeWith(forced, {
     method: "delete",
     path: "/v1/models/:name/versions/:version",
     tag,
@@ -92,20 +83,14 @@ function deleteRoute(services: Services): Route {
     answer: deletionRecord,
     handle: async ({ input: { force }, request }) => {
       const name = param(request, "name");
-      const version = versionNumber(param(request, "version"));
-      if (!force && !(await store.isDeleted(name, version))) await refuseUsed(services, name, version);
+      const version = versionParam(request);
+      if (!force && !(await store.isDeleted(name, version))) {
+        const record = await store.version(name, version);
+        await refuseUsed(services, `${name}@${version}`, (job) => takesVersion(services, job, record));
+      }
       return store.deleteVersion(name, version, { actor: auth.actor(request), force });
     },
   });
-}
-
-/** @throws AppError `conflict` that names the jobs which take the version. */
-async function refuseUsed(services: Services, name: string, version: number): Promise<void> {
-  const users = await usersOf(services, await services.store.version(name, version));
-  if (users.length === 0) return;
-  const jobs = `${users.length === 1 ? "job" : "jobs"} ${users.slice(0, 10).join(", ")}`;
-  const message = `${name}@${version} is taken by ${jobs}, not ended yet: wait, cancel, or delete it with force=true`;
-  throw new AppError("conflict", message);
 }
 
 /** What a person reads and looks at; made from the version record and the manifest when it is asked for. */
@@ -217,12 +202,6 @@ function aliasRoute({ store, auth }: Services): Route {
 function hasAlready(request: Request, digest: string): boolean {
   const known = (request.get("if-none-match") ?? "").split(",").map((each) => each.trim().replace(/^W\//, ""));
   return known.some((each) => each === "*" || each === `"${digest}"`);
-}
-
-function versionNumber(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  const issues = [{ path: "version", message: "must be a whole number from 1" }];
-  throw new AppError("invalid_request", `version ${text} is not valid: it must be a whole number from 1`, { issues });
 }
 
 function describeFile(

@@ -1,4 +1,5 @@
 import { pipelineRequest } from "@whittle/contracts";
+import { checkDatasets } from "../dataset-references.ts";
 import { idempotencyHeader, idempotencyKey } from "../idempotency.ts";
 import { checkModels } from "../model-references.ts";
 import { param, route, routeWith, type Route } from "../route.ts";
@@ -33,11 +34,9 @@ export function pipelineRoutes({ queue, store, catalog, auth }: Services): Route
       example,
       answer: pipelineView,
       handle: async ({ input, request, response }) => {
-        await checkModels(
-          store,
-          catalog,
-          input.steps.map(({ kind, params }, i) => ({ kind, params, at: `steps.${i}.params` })),
-        );
+        const referring = input.steps.map(({ kind, params }, i) => ({ kind, params, at: `steps.${i}.params` }));
+        await checkModels(store, catalog, referring);
+        await checkDatasets(store, catalog, referring);
         const pipeline = await queue.submitPipeline({
           request: input,
           submittedBy: auth.actor(request),

@@ -4,7 +4,7 @@ import { printJson } from "../terminal/json.ts";
 import { table } from "../terminal/table.ts";
 import { createClient } from "./client.ts";
 
-/** `kinds`, `families`, `datasets`: what jobs there are, of what, on what. */
+/** `kinds`, `families`: what jobs there are, and of what. */
 export function addCatalog(program: Command): void {
   program
     .command("kinds")
@@ -12,7 +12,6 @@ export function addCatalog(program: Command): void {
     .argument("[kind]", "print this one with the JSON Schema of its parameters and an example")
     .action(kinds);
   program.command("families").description("list the model families and their parameters").action(families);
-  program.command("datasets").description("list the data sets and which workers have them").action(datasets);
 }
 
 async function kinds(name?: string): Promise<void> {
@@ -37,15 +36,4 @@ function fieldsOf(schema: Record<string, unknown>): string {
 async function families(): Promise<void> {
   const rows = (await createClient().families()).map(({ name, title, params }) => [name, title, fieldsOf(params)]);
   console.log(table([["FAMILY", "", "PARAMETERS"], ...rows]));
-}
-
-async function datasets(): Promise<void> {
-  const rows = (await createClient().datasets()).map(({ name, title, inputShape, labels, workers: having }) => [
-    name,
-    title,
-    inputShape.join("x"),
-    String(labels.length),
-    having.length === 0 ? "none" : String(having.length),
-  ]);
-  console.log(table([["DATA SET", "", "SHAPE", "CLASSES", "WORKERS"], ...rows]));
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +7,7 @@ import { startRedis, type RedisServer } from "@whittle/queue/server";
 import { WhittleClient } from "@whittle/sdk";
 import { openStore } from "@whittle/store";
 import { exampleDraft } from "@whittle/store/testing";
+import { npzOf, smallArrays } from "@whittle/zoo/uploaded/testing";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { launch, type Launched } from "../stack/launch.ts";
 import { freePort } from "../stack/ports.ts";
@@ -94,6 +96,35 @@ describe("models", () => {
   });
 });
 
+describe("datasets", () => {
+  it("are added from a file, listed and deleted", async () => {
+    const file = join(folder, "mine.npz");
+    await writeFile(file, npzOf(smallArrays));
+    expect(await whittle("dataset", "add", "mine", file)).toBe("mine@1: 4 + 2 samples 2x2x1, 2 classes");
+    expect(await whittle("datasets", "add", "mine", file)).toContain("mine@1:");
+    const scaled = await whittle("datasets", "add", "mine", file, "--scale", "0.5", "--offset", "-1");
+    expect(scaled).toContain("mine@2:");
+    const [, second] = await client.uploadedDatasets();
+    expect(second).toMatchObject({ version: 2, preprocessing: { scale: 0.5, offset: -1 } });
+    for (const list of [["datasets"], ["dataset", "list"]]) {
+      const out = await whittle(...list);
+      expect(out).toMatch(/^tiny +Tiny patterns +8x8x1 +4 +512 \+ 128 +none$/m);
+      expect(out).toMatch(/^mine@2 +uploaded +2x2x1 +2 +4 \+ 2 +all$/m);
+    }
+    expect(await whittle("datasets", "delete", "mine@1")).toMatch(/^deleted mine@1; /);
+    expect(await whittle("datasets")).not.toContain("mine@1");
+  });
+
+  it("say what is wrong with a file, a number and a version", async () => {
+    const file = join(folder, "wrong.npz");
+    await expect(whittle("datasets", "add", "mine", file)).rejects.toThrow(`${file} can't be read`);
+    await writeFile(file, npzOf({ ...smallArrays, y_test: { values: Int32Array.of(0, -1), shape: [2] } }));
+    await expect(whittle("datasets", "add", "mine", file)).rejects.toThrow("y_test has -1 at place 1");
+    await expect(whittle("datasets", "add", "mine", file, "--scale", "x")).rejects.toThrow("must be a number");
+    await expect(whittle("datasets", "delete", "mine")).rejects.toThrow("must be name@version");
+  });
+});
+
 describe("submit", () => {
   it("has a webhook whose failed deliveries are in the API's log, without the query of its URL", async () => {
     const id = await submit("--webhook", `http://${host}:9/hook?token=hidden`);
@@ -146,6 +177,41 @@ describe("submit", () => {
       code: "invalid_request",
       issues: [{ path: "params.family", message: expect.stringContaining("takes images") }],
     });
+  });
+});
+
+describe("import", () => {
+  it("uploads a file and submits the job that takes it, and follows that to its end", async () => {
+    const file = join(folder, "model.onnx");
+    await writeFile(file, "not really ONNX");
+    const flags = "--dataset tiny --name mine --alias prod --scale 0.5 --offset -1";
+    const ended = whittle("import", file, ...flags.split(" ")).catch((error: unknown) => error);
+    const waiting = async () => {
+      const [job] = (await client.jobs({ kind: "import" })).jobs;
+      if (!job) throw new Error("there is no job");
+      return job;
+    };
+    const { id } = await vi.waitFor(waiting, { timeout: 20_000 });
+    const digest = `sha256:${createHash("sha256").update("not really ONNX").digest("hex")}`;
+    const params = { file: digest, dataset: "tiny", preprocessing: { scale: 0.5, offset: -1 } };
+    expect(await client.job(id)).toMatchObject({ params, output: { name: "mine", alias: "prod" } });
+    await client.cancel(id);
+    expect(String(await ended)).toContain(`import ${id} cancelled`);
+  });
+
+  it("says what is wrong with its options", async () => {
+    const file = join(folder, "none.onnx");
+    await expect(whittle("import", file, "--dataset", "tiny")).rejects.toThrow(`${file} can't be read`);
+    await expect(whittle("import", file)).rejects.toMatchObject({ name: "CommanderError" });
+    for (const [option, needed] of [
+      ["--alias", "--name"],
+      ["--offset", "--scale"],
+    ] as const) {
+      const call = whittle("import", file, "--dataset", "tiny", option, "1");
+      await expect(call).rejects.toThrow(`${option} needs ${needed}`);
+    }
+    await writeFile(file, "not really ONNX");
+    await expect(whittle("import", file, "--dataset", "nothing")).rejects.toThrow("params.dataset");
   });
 });
 

@@ -32,14 +32,14 @@ function whittle(...args: string[]): Promise<Ended> {
 }
 
 it("counts, collects only when told, and ends with 1 when something is damaged", { timeout: 120_000 }, async () => {
-  expect((await whittle("usage")).out).toMatch(/1 artifacts +4 +1\.00 MB +\d+ B\nunused +3 /);
+  expect((await whittle("usage")).out).toMatch(/1 artifacts, 0 data sets +4 +1\.00 MB +\d+ B\nunused +3 /);
 
   const dry = await whittle("gc", "--grace", "0");
   expect(dry.out).toMatch(/blobs +3 [^]*nothing was removed/);
   expect((await whittle("gc", "--grace", "0", "--delete")).out).toMatch(/blobs +3 [^]*removed/);
   expect(await whittle("verify")).toMatchObject({
     code: 0,
-    out: "read 4 blobs, 1 versions, 1 aliases, 0 remembered steps\nall sound\n",
+    out: "read 4 blobs, 1 versions, 1 aliases, 0 data sets, 0 remembered steps\nall sound\n",
   });
 
   await truncate(join(folder, "blobs", "sha256", digest.slice("sha256:".length)), 10);
@@ -47,7 +47,7 @@ it("counts, collects only when told, and ends with 1 when something is damaged",
   expect(damaged.out).toMatch(/models\/m\/versions\/1.json: it leads to sha256:\w+, which is no sound manifest/);
   expect(damaged).toMatchObject({
     code: 1,
-    err: "error: 2 damaged: see above; the same job submitted again makes its content anew\n",
+    err: "error: 2 damaged: see above; the same job, or the same data set, submitted again makes its content anew\n",
   });
 
   expect(await whittle("gc", "--grace", "soon")).toMatchObject({ code: 2, err: expect.stringContaining("hours") });

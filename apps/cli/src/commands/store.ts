@@ -29,10 +29,15 @@ function open(): Promise<ArtifactStore> {
 }
 
 async function usage(): Promise<void> {
-  const { artifacts, used, unused, steps, scratch } = await (await open()).usage();
+  const { artifacts, datasets, used, unused, steps, scratch } = await (await open()).usage();
   const rows = [
     ["", "COUNT", "RAW", "STORED"],
-    [`${artifacts} artifacts`, String(used.blobs), formatBytes(used.raw), formatBytes(used.stored)],
+    [
+      `${artifacts} artifacts, ${datasets} data sets`,
+      String(used.blobs),
+      formatBytes(used.raw),
+      formatBytes(used.stored),
+    ],
     ["unused", String(unused.blobs), "", formatBytes(unused.stored)],
     ["steps", String(steps.records), "", formatBytes(steps.stored)],
     ["scratch", "", "", formatBytes(scratch.stored)],
@@ -41,13 +46,15 @@ async function usage(): Promise<void> {
 }
 
 async function verify(): Promise<void> {
-  const { blobs, versions, aliases, steps, issues } = await (await open()).audit();
-  console.log(`read ${blobs} blobs, ${versions} versions, ${aliases} aliases, ${steps} remembered steps`);
+  const { blobs, versions, aliases, datasets, steps, issues } = await (await open()).audit();
+  console.log(
+    `read ${blobs} blobs, ${versions} versions, ${aliases} aliases, ${datasets} data sets, ${steps} remembered steps`,
+  );
   if (issues.length === 0) return console.log("all sound");
   for (const { path, message } of issues) console.log(`${path}: ${message}`);
   throw new AppError(
     "corrupt",
-    `${issues.length} damaged: see above; the same job submitted again makes its content anew`,
+    `${issues.length} damaged: see above; the same job, or the same data set, submitted again makes its content anew`,
   );
 }
 

@@ -1,15 +1,18 @@
 import { createHash } from "node:crypto";
 import { canonicalJson, toAppError } from "@whittle/contracts";
 import { predict, tf } from "@whittle/engine";
-import { cpuInfo } from "@whittle/onnx/runtime";
-import type { JobContext } from "../shared/context.ts";
-import { openTrainable } from "../shared/model.ts";
+import { classify, cpuInfo, createSession } from "@whittle/onnx/runtime";
+import { toFloat } from "@whittle/zoo";
+import { stopIfAborted, type JobContext } from "../shared/context.ts";
+import { isImported, openTrainable } from "../shared/model.ts";
 import { versionsOf } from "../shared/versions.ts";
 import { startEngine } from "../shared/zoo-model.ts";
 import type { LessonPlan } from "./lesson.ts";
 import type { Teacher } from "./teachers.ts";
 
 const name = "logits";
+/** Samples in a call of ONNX Runtime, and after how many it is looked whether the job is to stop. */
+const [BATCH, BETWEEN_LOOKS] = [256, 4096] as const;
 
 /**
  * A teacher's logits for each training sample, [n, classes]. They are kept in the store under the digest of all that they follow from, so
@@ -21,16 +24,41 @@ export async function answersOf(plan: LessonPlan, teacher: Teacher): Promise<tf.
   const known = await recall(context, place);
   const classes = data.labels.length;
   if (known) return tf.tensor2d(known, [samples.y.length, classes]);
+  const values = await (isImported(teacher.manifest) ? askOnnx(plan, teacher) : askTrainable(plan, teacher));
+  await place.write(name, new Uint8Array(values.buffer)).catch((error: unknown) => {
+    context.log("warn", `the teacher's answers are not kept: ${toAppError(error).message}`);
+  });
+  return tf.tensor2d(values, [samples.y.length, classes]);
+}
+
+async function askTrainable({ context, samples }: LessonPlan, teacher: Teacher): Promise<Float32Array> {
   const model = await openTrainable(context, teacher);
+  const logits = predict(model, samples.x);
   try {
-    const logits = predict(model, samples.x);
-    const values = Float32Array.from(await logits.data());
-    await place.write(name, new Uint8Array(values.buffer)).catch((error: unknown) => {
-      context.log("warn", `the teacher's answers are not kept: ${toAppError(error).message}`);
-    });
-    return logits;
+    return Float32Array.from(await logits.data());
   } finally {
+    logits.dispose();
     model.dispose();
+  }
+}
+
+/** In ONNX Runtime, for a teacher that has no other form. */
+async function askOnnx({ context, samples, data }: LessonPlan, { manifest }: Teacher): Promise<Float32Array> {
+  const { x, y } = samples;
+  const size = x.values.length / y.length;
+  const session = await createSession(await context.store.readFile(manifest, "onnx"));
+  try {
+    const answers = new Float32Array(y.length * data.labels.length);
+    for (let from = 0; from < y.length; from += BETWEEN_LOOKS) {
+      stopIfAborted(context.signal);
+      const values = x.values.subarray(from * size, (from + BETWEEN_LOOKS) * size);
+      const some = toFloat({ x: values, y, count: values.length / size }, x);
+      const { logits } = await classify(session, some, data.inputShape, BATCH);
+      answers.set(logits, from * data.labels.length);
+    }
+    return answers;
+  } finally {
+    await session.release();
   }
 }
 

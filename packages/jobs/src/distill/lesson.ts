@@ -1,4 +1,4 @@
-import { tf, type Batch, type LossFunction } from "@whittle/engine";
+import { tf, type Batch, type LossFunction, type RawSamples } from "@whittle/engine";
 import type { Dataset } from "@whittle/zoo";
 import { stopIfAborted, type JobContext } from "../shared/context.ts";
 import { averagedLogits, distillationLoss } from "../shared/distillation.ts";
@@ -15,7 +15,7 @@ export interface LessonPlan {
   params: DistillParams;
   teachers: [Teacher, ...Teacher[]];
   data: Dataset;
-  samples: TrainingSamples;
+  samples: TrainingSamples<RawSamples>;
 }
 
 /** What the training of a student takes, and what it holds until `dispose`. */

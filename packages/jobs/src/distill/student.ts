@@ -3,7 +3,7 @@ import { mixSeed, tf } from "@whittle/engine";
 import type { Dataset } from "@whittle/zoo";
 import { z } from "zod";
 import type { JobContext } from "../shared/context.ts";
-import { openTrainable } from "../shared/model.ts";
+import { isImported, openTrainable, refuse } from "../shared/model.ts";
 import { buildClassifier, classifierConfig } from "../shared/zoo-model.ts";
 import type { DistillParams } from "./contract.ts";
 import type { Teacher } from "./teachers.ts";
@@ -15,7 +15,10 @@ export interface StudentPlan {
   build: () => Promise<tf.LayersModel>;
 }
 
-/** A model of the family that the parameters name, or else the first teacher's like; it sees the samples as that does. */
+/**
+ * A model of the family that the parameters name, or else the first teacher's like; it sees the samples as that does.
+ * @throws AppError `invalid_request` where no family is named and the teacher's like can't be built.
+ */
 export function planStudent(
   context: JobContext,
   { family, familyParams, seed }: DistillParams,
@@ -23,6 +26,8 @@ export function planStudent(
   data: Dataset,
 ): StudentPlan {
   const { config } = teacher.manifest;
+  if (family === undefined && isImported(teacher.manifest))
+    refuse("family", "must name the student's: the teacher was imported as ONNX, of which no like can be built");
   if (family === undefined) return { config: likeConfig(config), build: () => buildLike(context, teacher, seed) };
   const architecture = { family, familyParams };
   return {

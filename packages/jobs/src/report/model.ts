@@ -1,5 +1,6 @@
 import {
   formatBytes,
+  importedFamily,
   type FileRole,
   type Manifest,
   type ModelConfig,
@@ -10,15 +11,21 @@ import { count, list, percent, table } from "./text.ts";
 
 /** What a model is, takes and gives. */
 export function describeModel({ config, metrics }: Manifest): string {
-  const { family, signature, preprocessing, labels, vocabulary } = config;
+  const { signature, preprocessing, labels, vocabulary } = config;
   const tensors = (specs: TensorSpec[]) => specs.map(describeTensor).join(", ");
   return list([
-    `The family \`${family}\` of the zoo${parametersOf(config)}`,
+    originOf(config),
     metrics.parameters !== undefined && `${count(metrics.parameters)} parameters`,
     `Takes ${tensors(signature.inputs)}: ${vocabulary ? `ids of ${count(vocabulary.length)} tokens` : describeScaling(preprocessing)}`,
     `Gives ${tensors(signature.outputs)}: a logit for each class; the largest is the answer`,
     labels && `Classes, in order: ${labels.join(", ")}`,
   ]);
+}
+
+function originOf(config: ModelConfig): string {
+  const { family, familyParams } = config;
+  if (family !== importedFamily) return `The family \`${family}\` of the zoo${parametersOf(config)}`;
+  return `Imported from an ONNX file, ${String(familyParams["file"])}, which another tool made`;
 }
 
 function parametersOf({ familyParams, compression }: ModelConfig): string {
@@ -68,10 +75,19 @@ export function describeLimits({ data, config, metrics, files }: Manifest): stri
     "Logits are not calibrated probabilities. Decisions about people need an evaluation of their own",
     compression?.prunedSparsity !== undefined &&
       "Its zeros make a compressed file smaller and nothing faster: a processor computes with them as with other weights",
-    !files.some(({ role }) => role === "tfjs") &&
-      "It can't be trained or compressed further: that starts from the model that it was made from",
+    !files.some(({ role }) => role === "tfjs") && whatCannotBeDone(config),
     "Latencies are those of the processor named above; on another they must be measured again",
   ]);
+}
+
+/** With a model that has no trainable form. */
+function whatCannotBeDone({ family, compression }: ModelConfig): string {
+  if (family !== importedFamily)
+    return "It can't be trained or compressed further: that starts from the model that it was made from";
+  const done = compression?.quantization
+    ? "It is quantized already and can be a teacher"
+    : "It can be quantized or be a teacher";
+  return `${done}, but not be trained, pruned or clustered here: it was imported as ONNX`;
 }
 
 function weakestClass({ perClass = [] }: Manifest["metrics"]): { label: string; share: number } | undefined {

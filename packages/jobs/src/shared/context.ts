@@ -4,13 +4,16 @@ import type { Dataset } from "@whittle/zoo";
 
 /** What a running job may use, and how it tells what it does. */
 export interface JobContext {
-  store: Pick<ArtifactStore, "manifest" | "readFile" | "scratch">;
+  store: Pick<ArtifactStore, "manifest" | "readFile" | "readContent" | "scratch">;
   signal: AbortSignal;
   /** This run's own folder: empty, but for the file that an earlier run of the job gave to `keep` last. */
   workDir: string;
   /** Makes a file of `workDir`, as it is now, what the job's next run finds there, on whatever machine. */
   keep(path: string): Promise<void>;
-  /** A data set, whole; read once. @throws AppError `unsupported` when this machine does not have it. */
+  /**
+   * A data set, whole; read once.
+   * @throws AppError `unsupported` when this machine does not have it; `not_found` when it is an uploaded one that is not in the store.
+   */
   dataset(name: string): Promise<Dataset>;
   /** How much is done, 0 to 1, and what is being done now ("epoch 3/5"). */
   progress(fraction: number, stage: string): void;

@@ -1,4 +1,4 @@
-import { AppError, type Manifest } from "@whittle/contracts";
+import { AppError, importedFamily, type Manifest } from "@whittle/contracts";
 import { loadModel, type tf } from "@whittle/engine";
 import type { Dataset } from "@whittle/zoo";
 import type { JobContext } from "./context.ts";
@@ -16,19 +16,30 @@ export async function openArtifact({ store }: JobContext, param: string, digest:
 
 /**
  * The trainable form of an artifact. The caller disposes it.
- * @throws AppError `invalid_request` when it has none, which is so after quantization.
+ * @throws AppError `invalid_request` when it has none, which is so after an import and after quantization.
  */
 export async function openTrainable({ store }: JobContext, artifact: Artifact): Promise<tf.LayersModel> {
   const { manifest, param } = artifact;
   if (!manifest.files.some(({ role }) => role === "tfjs")) {
-    const why = isQuantized(manifest) ? "it is quantized" : "it was published without one";
-    refuse(param, `the model has no form that can be trained: ${why}. Name the model that it was made from`);
+    refuse(param, `the model has no form that can be trained: ${whyNotTrainable(manifest)}`);
   }
   const [topology, weights] = await Promise.all([
     store.readFile(manifest, "tfjs"),
     store.readFile(manifest, "weights"),
   ]);
   return loadModel({ topology, weights });
+}
+
+function whyNotTrainable(manifest: Manifest): string {
+  if (isImported(manifest))
+    return "it was imported as ONNX, which can be quantized, evaluated and served, but not trained";
+  const why = isQuantized(manifest) ? "it is quantized" : "it was published without one";
+  return `${why}. Name the model that it was made from`;
+}
+
+/** Whether a model, or the one that it was quantized from, was made by another tool and is ONNX alone. */
+export function isImported({ config }: Manifest): boolean {
+  return config.family === importedFamily;
 }
 
 export function isQuantized({ config }: Manifest): boolean {

@@ -1,6 +1,6 @@
 /** Parameters that several kinds have in common. Zod only: the API and the CLI load this. */
 import { check } from "@whittle/contracts";
-import { datasetName, datasets, families, familyName, misfit } from "@whittle/zoo/catalog";
+import { datasetReference, families, familyName, misfitOf, zooDataset } from "@whittle/zoo/catalog";
 import { z } from "zod";
 
 const sampleLimit = z.strictObject({
@@ -14,7 +14,7 @@ export const limit = sampleLimit.optional().meta({
 });
 
 /** The data set of a job that takes a model: by default the one that the model was made with. */
-export const datasetOfModel = datasetName
+export const datasetOfModel = datasetReference
   .optional()
   .meta({ description: "Data set; by default the one that the model was made with." });
 
@@ -41,13 +41,12 @@ export function checkFamilyParams({ family, familyParams }: Architecture, contex
   }
 }
 
-/** Refuses a family that can't take the samples of the data set. */
+/** Refuses a family that can't take the samples of the data set; of an uploaded one only who has the store can tell. */
 export function checkFamilyTakes(
-  { family, dataset }: { family: Architecture["family"]; dataset: z.infer<typeof datasetName> },
+  { family, dataset }: { family: Architecture["family"]; dataset: string },
   context: z.RefinementCtx,
 ): void {
-  const { inputShape, vocabulary } = datasets[dataset];
-  const problem = misfit(families[family], { inputShape, vocabulary: vocabulary?.length });
-  if (problem !== undefined)
-    context.addIssue({ code: "custom", message: `${problem}, as ${dataset} has`, path: ["family"] });
+  const contract = zooDataset(dataset);
+  const problem = contract && misfitOf(families[family], dataset, contract);
+  if (problem !== undefined) context.addIssue({ code: "custom", message: problem, path: ["family"] });
 }

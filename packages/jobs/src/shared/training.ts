@@ -1,4 +1,4 @@
-import { parse, type Preprocessing, type TrainingSettings } from "@whittle/contracts";
+import type { Preprocessing, TrainingSettings } from "@whittle/contracts";
 import {
   checkpointFiles,
   fit,
@@ -14,7 +14,6 @@ import {
   type tf,
 } from "@whittle/engine";
 import type { Dataset, Split } from "@whittle/zoo";
-import { datasetName, datasets } from "@whittle/zoo/catalog";
 import type { JobContext } from "./context.ts";
 import { holdOut } from "./data.ts";
 import { describeExecution } from "./execution.ts";
@@ -32,8 +31,7 @@ export function trainingSamples(
   preprocessing: Preprocessing,
   validationSplit: number,
 ): TrainingSamples<RawSamples> {
-  const { samples } = datasets[parse(datasetName, data.name, "The data set")];
-  const { train, validation } = holdOut(data.train, validationSplit, samples.train);
+  const { train, validation } = holdOut(data.train, validationSplit, data.samples.train);
   const side = ({ x: values, y }: Split) => ({ x: { values, shape: data.inputShape, ...preprocessing }, y });
   return { ...side(train), ...(validation && { validation: side(validation) }) };
 }

@@ -1,12 +1,12 @@
 import { defineJob, trainingSettings } from "@whittle/contracts";
-import { datasetName } from "@whittle/zoo/catalog";
+import { datasetReference } from "@whittle/zoo/catalog";
 import { z } from "zod";
 import { architecture, checkFamilyParams, checkFamilyTakes, limit } from "../shared/parameters.ts";
 
 const params = z
   .strictObject({
     ...architecture,
-    dataset: datasetName.meta({ description: "Data set to train on." }),
+    dataset: datasetReference.meta({ description: "Data set to train on." }),
     limit,
     ...trainingSettings.shape,
   })

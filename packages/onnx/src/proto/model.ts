@@ -31,6 +31,9 @@ export interface Tensor {
   floatData?: number[];
   int32Data?: number[];
   int64Data?: number[];
+  doubleData?: number[];
+  /** 1: in a file beside the model. */
+  dataLocation?: number;
 }
 
 export interface Dimension {
@@ -50,6 +53,8 @@ export interface Graph {
   input: ValueInfo[];
   output: ValueInfo[];
   valueInfo: ValueInfo[];
+  /** Constants in a form that is not read. */
+  sparseInitializer?: unknown[];
 }
 
 /** An ONNX model (a ModelProto), with 64-bit integers as numbers. */
@@ -58,6 +63,8 @@ export interface OnnxModel {
   producerName?: string;
   opsetImport: { domain?: string; version: number }[];
   graph: Graph;
+  /** Operators of the model's own, whose bodies are not read. */
+  functions?: unknown[];
 }
 
 const ModelProto = protobuf.parse(schema).root.lookupType("onnx.ModelProto");

@@ -41,3 +41,14 @@ export function valueInfo(name: string, elemType: number, shape: readonly number
 export function shapeOf(value: ValueInfo): number[] | undefined {
   return value.type?.tensorType?.shape?.dim.map((each) => each.dimValue ?? -1);
 }
+
+/** The name of a size that holds `count` times the batch, {@link valueInfo}'s N. */
+export function batchParam(count: number): string {
+  return count === 1 ? "N" : `${count}*N`;
+}
+
+/** The declared shape of one sample's part of a tensor: 1 for the batch, and how many times it where a size holds several. */
+export function sizesOfSample(value: ValueInfo): number[] | undefined {
+  const times = (param = "") => Number(/^(\d+)\*N$/.exec(param)?.[1] ?? 1);
+  return value.type?.tensorType?.shape?.dim.map(({ dimValue, dimParam }) => dimValue ?? times(dimParam));
+}

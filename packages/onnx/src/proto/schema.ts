@@ -32,6 +32,8 @@ message TensorProto {
   repeated int64 int64_data = 7 [packed = true];
   optional string name = 8;
   optional bytes raw_data = 9;
+  repeated double double_data = 10 [packed = true];
+  optional int32 data_location = 14;
 }
 
 message TensorShapeProto {
@@ -64,6 +66,15 @@ message GraphProto {
   repeated ValueInfoProto input = 11;
   repeated ValueInfoProto output = 12;
   repeated ValueInfoProto value_info = 13;
+  repeated SparseTensorProto sparse_initializer = 15;
+}
+
+message SparseTensorProto {
+  repeated int64 dims = 3;
+}
+
+message FunctionProto {
+  optional string name = 1;
 }
 
 message OperatorSetIdProto {
@@ -76,5 +87,6 @@ message ModelProto {
   optional string producer_name = 2;
   optional GraphProto graph = 7;
   repeated OperatorSetIdProto opset_import = 8;
+  repeated FunctionProto functions = 25;
 }
 `;

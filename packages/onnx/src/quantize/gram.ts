@@ -10,6 +10,47 @@ function ints({ node }: QuantizedLayer, name: string, otherwise: readonly number
   return found && found.length > 0 ? found : otherwise;
 }
 
+/** How a kernel slides along one axis of what it reads. */
+interface Slide {
+  size: number;
+  kernel: number;
+  stride: number;
+  dilation: number;
+  /** Zeros before and behind. */
+  pads: [before: number, behind: number];
+}
+
+/** Along height and width; a sequence has a height of 1. @param shape of what the layer reads */
+function slidesOf(layer: QuantizedLayer, shape: readonly number[]): [Slide, Slide] {
+  const sizes = shape.slice(2);
+  const [strides, dilations] = [ints(layer, "strides", []), ints(layer, "dilations", [])];
+  const slides = sizes.map((size, axis) => {
+    const kernel = layer.weight.dims[axis + 2] ?? 1;
+    const [stride, dilation] = [strides[axis] ?? 1, dilations[axis] ?? 1];
+    const pads = padsOf(layer, axis, sizes.length, { size, stride, span: (kernel - 1) * dilation + 1 });
+    return { size, kernel, stride, dilation, pads };
+  });
+  const point: Slide = { size: 1, kernel: 1, stride: 1, dilation: 1, pads: [0, 0] };
+  const [y = point, x] = slides;
+  return x ? [y, x] : [point, y];
+}
+
+/** With `auto_pad` SAME there are as many places as strides in the size, and an odd zero is behind (UPPER) or before (LOWER). */
+function padsOf(
+  layer: QuantizedLayer,
+  axis: number,
+  axes: number,
+  { size, stride, span }: { size: number; stride: number; span: number },
+): [number, number] {
+  const mode = layer.node.attribute.find(({ name }) => name === "auto_pad")?.s;
+  const auto = mode ? new TextDecoder().decode(mode) : "NOTSET";
+  const pads = ints(layer, "pads", []);
+  if (!auto.startsWith("SAME")) return auto === "VALID" ? [0, 0] : [pads[axis] ?? 0, pads[axis + axes] ?? 0];
+  const total = Math.max(0, (Math.ceil(size / stride) - 1) * stride + span - size);
+  const [less, more] = [Math.floor(total / 2), Math.ceil(total / 2)];
+  return auto === "SAME_UPPER" ? [less, more] : [more, less];
+}
+
 /** Whether the place `at` of a stream of `total` is among about `wanted` that are spread over it, the same at every run. */
 function isDrawn(at: number, total: number, wanted: number): boolean {
   return total <= wanted || (Math.imul(at + 1, 2_654_435_761) >>> 0) / 2 ** 32 < wanted / total;
@@ -68,20 +109,20 @@ export class Gram {
   }
 
   #addPatches({ values, shape }: Observed): void {
-    const [batch = 0, channels = 0, height = 0, width = 0] = shape;
-    const [kernelY = 1, kernelX = 1] = this.#layer.weight.dims.slice(2);
-    const [strideY = 1, strideX = 1] = ints(this.#layer, "strides", [1, 1]);
-    const [dilateY = 1, dilateX = 1] = ints(this.#layer, "dilations", [1, 1]);
-    const [top = 0, left = 0, bottom = 0, right = 0] = ints(this.#layer, "pads", [0, 0, 0, 0]);
+    const [batch = 0, channels = 0] = shape;
+    const [y, x] = slidesOf(this.#layer, shape);
+    const [height, kernelY, strideY, dilateY] = [y.size, y.kernel, y.stride, y.dilation];
+    const [width, kernelX, strideX, dilateX] = [x.size, x.kernel, x.stride, x.dilation];
+    const [[top, bottom], [left, right]] = [y.pads, x.pads];
     const rows = Math.floor((height + top + bottom - (kernelY - 1) * dilateY - 1) / strideY) + 1;
     const columns = Math.floor((width + left + right - (kernelX - 1) * dilateX - 1) / strideX) + 1;
     const ofGroup = channels / this.groups;
-    const fill = (sample: number, group: number, y: number, x: number) => {
+    const fill = (sample: number, group: number, atY: number, atX: number) => {
       let to = 0;
       for (let c = group * ofGroup; c < (group + 1) * ofGroup; c++)
         for (let ky = 0; ky < kernelY; ky++)
           for (let kx = 0; kx < kernelX; kx++) {
-            const [row, column] = [y * strideY - top + ky * dilateY, x * strideX - left + kx * dilateX];
+            const [row, column] = [atY * strideY - top + ky * dilateY, atX * strideX - left + kx * dilateX];
             const inside = row >= 0 && row < height && column >= 0 && column < width;
             this.#patch[to++] = inside ? (values[((sample * channels + c) * height + row) * width + column] ?? 0) : 0;
           }

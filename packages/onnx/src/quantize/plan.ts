@@ -1,7 +1,7 @@
 import { indexGraph, type GraphIndex } from "../graph-index.ts";
 import type { Graph, Node, Tensor } from "../proto/model.ts";
 import { floatAttribute, intAttribute } from "../proto/node.ts";
-import { DataType } from "../proto/tensor.ts";
+import { DataType, elementCount, tensorData } from "../proto/tensor.ts";
 import type { Settings } from "./settings.ts";
 import type { WeightLayout } from "./weights.ts";
 
@@ -16,7 +16,7 @@ export interface QuantizedLayer {
 }
 
 export function isRecurrent({ opType }: Node): boolean {
-  return opType === "GRU" || opType === "LSTM";
+  return opType === "GRU" || opType === "LSTM" || opType === "RNN";
 }
 
 /** A layer's name: its node's, or else its output's; of a recurrent layer, which has several, its weight's. */
@@ -39,10 +39,12 @@ export interface QuantizationPlan {
   activations: Map<string, string>;
 }
 
-/** Operators whose output holds no other values than their input. */
-const rearranging = new Set(["MaxPool", "Flatten", "Reshape", "Transpose"]);
+/** Operators whose output holds no other values than their first input; others, such as a shape, say how. */
+const rearranging = new Set(["MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze"]);
 /** Operators with an int8 kernel that are quantized where their inputs are so already. */
-const following = new Set([...rearranging, "Add", "AveragePool", "GlobalAveragePool"]);
+const following = new Set([...rearranging, "Add", "Concat", "AveragePool", "GlobalAveragePool"]);
+/** QLinearConv has a kernel for sequences and one for images. */
+const MOST_CONVOLUTION_DIMS = 4;
 
 function asLayer(node: Node, { constants }: GraphIndex): QuantizedLayer | undefined {
   const weight = constants.get(node.input[1] ?? "");
@@ -50,7 +52,8 @@ function asLayer(node: Node, { constants }: GraphIndex): QuantizedLayer | undefi
   if (weight?.dataType !== DataType.FLOAT || (node.input[2] && !bias)) return undefined;
   const last = weight.dims.at(-1) ?? 0;
   const layer = { node, input: 1, weight, ...(bias && { bias }) };
-  if (node.opType === "Conv") return { ...layer, layout: { channels: weight.dims[0] ?? 0, axis: "first" } };
+  if (node.opType === "Conv" && weight.dims.length <= MOST_CONVOLUTION_DIMS)
+    return { ...layer, layout: { channels: weight.dims[0] ?? 0, axis: "first" } };
   if (node.opType === "MatMul" && weight.dims.length === 2)
     return { ...layer, layout: { channels: last, axis: "last" } };
   if (node.opType !== "Gemm") return undefined;
@@ -58,7 +61,20 @@ function asLayer(node: Node, { constants }: GraphIndex): QuantizedLayer | undefi
   const plain =
     ["alpha", "beta"].every((name) => floatAttribute(node, name, 1) === 1) && !intAttribute(node, "transA", 0);
   const axis = transposed ? "first" : "last";
-  return plain ? { ...layer, layout: { channels: transposed ? (weight.dims[0] ?? 0) : last, axis } } : undefined;
+  const channels = transposed ? (weight.dims[0] ?? 0) : last;
+  // A bias that is broadcast, a scalar for instance, is not what the integer kernel adds.
+  const fits = !bias || elementCount(bias.dims) === channels;
+  return plain && fits ? { ...layer, layout: { channels, axis } } : undefined;
+}
+
+/**
+ * Whether what a node cuts off lies outside the range of an unsigned integer whose zero point is 0: all below 0, and above it what is
+ * beyond the values seen. Only then is it part of the quantization.
+ */
+function cutsAtZero({ opType, input }: Node, { constants }: GraphIndex): boolean {
+  if (opType !== "Clip") return opType === "Relu";
+  const least = constants.get(input[1] ?? "");
+  return least !== undefined && Number(tensorData(least)[0]) === 0;
 }
 
 /** The tensor after a node and the Relu or Clip that follows it alone: what the fused kernel gives. */
@@ -66,13 +82,13 @@ function resultOf(node: Node, index: GraphIndex, outputs: ReadonlySet<string>): 
   const [own = ""] = node.output;
   const [reader, ...others] = index.readers(own);
   if (!reader || others.length > 0 || outputs.has(own) || rearranging.has(node.opType)) return own;
-  const clips = reader.opType === "Relu" || reader.opType === "Clip";
-  return clips ? (reader.output[0] ?? own) : own;
+  return cutsAtZero(reader, index) ? (reader.output[0] ?? own) : own;
 }
 
-/** Data inputs of a node, without its constants. */
+/** Data inputs of a node, without its constants and what only says how to rearrange them. */
 function dataInputs(node: Node, { constants }: GraphIndex): string[] {
-  return node.input.filter((name) => name !== "" && !constants.has(name));
+  const data = rearranging.has(node.opType) ? node.input.slice(0, 1) : node.input;
+  return data.filter((name) => name !== "" && !constants.has(name));
 }
 
 /** The products of inputs and states with the weights of a recurrent layer that runs in one direction: [1, gates * units, inputs]. */
@@ -121,7 +137,9 @@ export function planQuantization(graph: Graph, layers: QuantizedLayer[]): Quanti
     for (const node of graph.node.filter(({ opType }) => following.has(opType))) {
       const inputs = dataInputs(node, index);
       if (rearranging.has(node.opType) && marked.has(node.output[0] ?? "")) inputs.forEach((name) => marked.add(name));
-      if (node.input.length > 0 && inputs.length > 0 && inputs.every((name) => marked.has(name))) markResult(node);
+      // A sum or a concatenation with a constant has no integer kernel.
+      const whole = rearranging.has(node.opType) || inputs.length === node.input.length;
+      if (inputs.length > 0 && whole && inputs.every((name) => marked.has(name))) markResult(node);
     }
   }
   return { layers, activations: groupActivations(graph, index, marked, layerNodes) };

@@ -1,6 +1,5 @@
 import { AppError } from "@whittle/contracts";
 import { encodeModel, type OnnxModel } from "../proto/model.ts";
-import { valueInfo } from "../proto/node.ts";
 import { DataType, elementCount } from "../proto/tensor.ts";
 import { createSession } from "../runtime/session.ts";
 import { affineParams, type IntegerRange, type QuantParams } from "./affine.ts";
@@ -27,11 +26,11 @@ export interface Observed {
 const ACTIVATION_RANGE: IntegerRange = { qmin: 0, qmax: 255 };
 const BATCH = 64;
 
-/** The model with the given tensors as its outputs. */
+/** The model with the given float tensors as its outputs. */
 function withOutputs(model: OnnxModel, names: readonly string[]): OnnxModel {
   const { graph } = model;
   const known = new Map([...graph.output, ...graph.valueInfo].map((info) => [info.name, info]));
-  const output = names.map((name) => known.get(name) ?? valueInfo(name, DataType.FLOAT, []));
+  const output = names.map((name) => known.get(name) ?? { name, type: { tensorType: { elemType: DataType.FLOAT } } });
   return { ...model, graph: { ...graph, output } };
 }
 

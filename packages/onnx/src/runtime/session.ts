@@ -13,6 +13,8 @@ export interface SessionOptions {
   threads?: number;
   /** Where ONNX Runtime writes the graph as it has optimized it. */
   optimizedModelPath?: string;
+  /** `basic` keeps to rewritings within the ONNX standard; all unless given. */
+  optimization?: "basic" | "all";
 }
 
 /** A loaded model. `run` blocks the thread that it is called on while the model works. */
@@ -70,12 +72,13 @@ function checkFeeds(specs: readonly TensorSpec[], feeds: Readonly<Record<string,
     });
 }
 
-async function load(model: Uint8Array, { threads = 1, optimizedModelPath }: SessionOptions) {
+async function load(model: Uint8Array, { threads = 1, optimizedModelPath, optimization = "all" }: SessionOptions) {
   try {
     return await ort.InferenceSession.create(model, {
       executionProviders: ["cpu"],
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
+      graphOptimizationLevel: optimization,
       logSeverityLevel: ONLY_ERRORS,
       ...(optimizedModelPath !== undefined && { optimizedModelFilePath: optimizedModelPath }),
     });

@@ -22,7 +22,7 @@ export function auditTests(makeDriver: MakeDriver): void {
   describe("an audit", () => {
     it("finds a sound store sound, and counts what it has read", async () => {
       const { audit } = await published(makeDriver);
-      expect(await audit()).toEqual({ blobs: 3, versions: 1, aliases: 1, steps: 0, issues: [] });
+      expect(await audit()).toEqual({ blobs: 3, versions: 1, aliases: 1, datasets: 0, steps: 0, issues: [] });
     });
 
     it("names a damaged file and the version that needs it", async () => {

@@ -9,9 +9,9 @@ export const family = defineFamily({
   description:
     "Dense layers on the flattened input; with one hidden layer of 128 units the 784-128-10 network for 28 x 28 images.",
   takes: {
-    description: "rows [steps, features] or images [height, width, channels]",
+    description: "vectors [features], rows [steps, features] or images [height, width, channels]",
     // Token ids are names, not quantities.
-    include: ({ inputShape, vocabulary }) => vocabulary === undefined && inputShape.length > 1,
+    include: ({ vocabulary }) => vocabulary === undefined,
   },
   params: z.strictObject({
     hidden: z
@@ -36,5 +36,6 @@ export const family = defineFamily({
   examples: [
     { params: { hidden: [] }, inputShape: [8, 8, 1] },
     { params: { hidden: [16, 8], activation: "tanh", dropout: 0.2 }, inputShape: [8, 8, 1] },
+    { params: { hidden: [16] }, inputShape: [12] },
   ],
 });

@@ -1,4 +1,4 @@
-import { initEngine, modelWeights } from "@whittle/engine";
+import { initEngine, modelWeights, predict, tf } from "@whittle/engine";
 import { describe, expect, it } from "vitest";
 import { buildModel } from "../../index.ts";
 
@@ -16,15 +16,27 @@ describe("mlp", () => {
     expect(model.countParams()).toBe(101_770);
   });
 
-  it.each([
-    ["token ids", { inputShape: [32], vocabulary: 81 }, "not [32] of 81 tokens"],
-    ["single numbers in a row", { inputShape: [64] }, "not [64]"],
-  ])("refuses %s at the family", (_what, shape, message) => {
-    const problem = `a mlp takes rows [steps, features] or images [height, width, channels], ${message}`;
+  it("takes vectors as they are", async () => {
+    await initEngine();
+    const model = buildModel("mlp", { hidden: [] }, { inputShape: [5], classes: 3, seed: 1 });
+    expect(model.layers.map(({ name }) => name)).toEqual(["logits"]);
+    const [kernel, bias] = Object.values(modelWeights(model)).map(({ data }) => data);
+    const x = [1, -2, 3, 0.5, 0];
+    const logits = Array.from({ length: 3 }, (_, unit) =>
+      x.reduce((sum, value, at) => sum + value * (kernel?.[at * 3 + unit] ?? 0), bias?.[unit] ?? 0),
+    );
+    const answer = predict(model, tf.tensor([x])).dataSync();
+    for (const [at, logit] of logits.entries()) expect(answer[at]).toBeCloseTo(logit, 5);
+  });
+
+  it("refuses token ids at the family", () => {
+    const problem =
+      "a mlp takes vectors [features], rows [steps, features] or images [height, width, channels], not [32] of 81 tokens";
     const refused = expect.objectContaining({
       code: "invalid_request",
       issues: [{ path: "family", message: problem }],
     });
-    expect(() => buildModel("mlp", {}, { ...shape, classes: 10, seed: 1 })).toThrow(refused);
+    const texts = { inputShape: [32], vocabulary: 81, classes: 10, seed: 1 };
+    expect(() => buildModel("mlp", {}, texts)).toThrow(refused);
   });
 });

@@ -1,0 +1,106 @@
+import { encodeModel, type OnnxModel } from "../proto/model.ts";
+import { shapeOf } from "../proto/node.ts";
+import { createSession, type Session } from "../runtime/session.ts";
+import { checkAgreement } from "./agreement.ts";
+import { freeBatch } from "./batch.ts";
+import { liftConstants } from "./constants.ts";
+import { adaptInput, layoutOf, type InputLayout } from "./layout.ts";
+import { INPUT, OUTPUT, tidyNames } from "./names.ts";
+import { raiseOpset } from "./opset.ts";
+import { withoutSoftmax } from "./output.ts";
+import { poolMeans } from "./pooling.ts";
+import { readClassifier, refuseModel } from "./read.ts";
+import { observeShapes } from "./shapes.ts";
+import { simplify } from "./simplify.ts";
+import { arrangeConstants } from "./weights.ts";
+
+export interface ImportOptions {
+  /** Of one sample: [28, 28, 1]. */
+  sample: readonly number[];
+  /** Some real samples, preprocessed, to compare answers on. */
+  samples: Float32Array;
+}
+
+export interface ImportedModel {
+  /** `input` [n, ...sample] gives `logits` [n, classes]; operators of the standard, every shape declared. */
+  model: Uint8Array<ArrayBuffer>;
+  classes: number;
+  /** What is not as it was in the file, for a person. */
+  changes: string[];
+}
+
+/**
+ * Brings a classifier that another tool exported as ONNX into the form that is quantized, measured and served here, and checks that it
+ * answers as before.
+ * @throws AppError `unsupported` or `corrupt` saying what was found and what would be right.
+ */
+export async function importOnnx(bytes: Uint8Array, { sample, samples }: ImportOptions): Promise<ImportedModel> {
+  const read = readClassifier(bytes);
+  const layout = layoutOf(read, sample);
+  const file = await createSession(bytes);
+  try {
+    const { model, changes, isSoftmaxed } = await bringIntoForm(read, layout, sample);
+    const imported = encodeModel(model);
+    const session = await createSession(imported);
+    try {
+      await checkAgreement(file, session, { data: samples, shape: sample }, { layout, isSoftmaxed });
+      return { model: imported, classes: classesOf(session), changes };
+    } finally {
+      await session.release();
+    }
+  } finally {
+    await file.release();
+  }
+}
+
+interface Formed {
+  model: OnnxModel;
+  changes: string[];
+  /** Whether a Softmax was taken off its end. */
+  isSoftmaxed: boolean;
+}
+
+async function bringIntoForm(read: OnnxModel, layout: InputLayout, sample: readonly number[]): Promise<Formed> {
+  const changes = layout.change === undefined ? [] : [layout.change];
+  let model = adaptInput(liftConstants(tidyNames(read)), layout, sample);
+  if (layout.batch !== -1) {
+    model = freeBatch(model, layout.batch);
+    changes.push(`the batch, which was fixed at ${layout.batch}, may have any size`);
+  }
+  // The declared output may be of a fixed batch.
+  model = raiseOpset({ ...model, graph: { ...model.graph, output: [{ name: OUTPUT }] } });
+  const simple = await running(layout, () => simplify(model));
+  if (!simple) changes.push("nothing was folded: ONNX Runtime's basic optimizations left the ONNX standard");
+  model = simple ?? model;
+  const logits = withoutSoftmax(model);
+  if (logits) changes.push("the Softmax at the end was taken off: the model gives logits");
+  const shaped = await running(layout, () => observeShapes(logits ?? model, sample));
+  checkScores(shaped);
+  const pooled = arrangeConstants(poolMeans(shaped));
+  return { model: await observeShapes(pooled, sample), changes, isSoftmaxed: logits !== undefined };
+}
+
+/** @throws AppError `unsupported` where ONNX Runtime does not run the model, as it does not where the batch is fixed at some place. */
+async function running<T>({ batch }: InputLayout, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const found = batch === -1 ? "does not take any number of samples" : `has its batch fixed at ${batch} for good`;
+    return refuseModel(
+      `The model ${found}: export it with a free batch (dynamic_axes={"${INPUT}": {0: "n"}} or dynamic_shapes) and an example of 2 samples. ` +
+        `ONNX Runtime says: ${error.message}`,
+    );
+  }
+}
+
+function checkScores({ graph }: OnnxModel): void {
+  const [output] = graph.output;
+  const [batch, ...rest] = (output && shapeOf(output)) ?? [];
+  if (batch === -1 && rest.length === 1 && rest[0] !== -1) return;
+  refuseModel(`The model gives [${[batch, ...rest].join(", ")}] (-1: varies); it must give scores, [n, classes].`);
+}
+
+function classesOf({ outputs }: Session): number {
+  return outputs[0]?.shape.at(-1) ?? 0;
+}

@@ -1,0 +1,113 @@
+import type { OnnxModel } from "../proto/model.ts";
+import { node, shapeOf, valueInfo } from "../proto/node.ts";
+import { DataType, elementCount, tensor } from "../proto/tensor.ts";
+import { INPUT } from "./names.ts";
+import { refuseModel } from "./read.ts";
+
+type Kind = "same" | "channels first" | "reshaped";
+
+/** Samples as a model takes them. */
+export interface Samples {
+  data: Float32Array;
+  /** Of one sample. */
+  shape: readonly number[];
+}
+
+/** What a model takes, beside what the samples are. */
+export interface InputLayout {
+  kind: Kind;
+  /** What it says of the number of samples in a call: -1 is any. */
+  batch: number;
+  /** What was put before the model, for a person. */
+  change?: string;
+  /** Of one sample, as the file takes it. */
+  shape: readonly number[];
+  /** The same samples as the file takes them. */
+  toFile(data: Float32Array): Samples;
+}
+
+/**
+ * How a model's declared input takes samples of a shape: as they are, with the channels first, or, with one channel, in another shape of as
+ * many values.
+ * @throws AppError `unsupported` when it does not, or when that can't be told.
+ */
+export function layoutOf({ graph }: OnnxModel, sample: readonly number[]): InputLayout {
+  const [input] = graph.input;
+  const declared = (input && shapeOf(input)) ?? refuseModel("The model's input declares no shape; export it with one.");
+  const [batch = -1, ...rest] = declared;
+  const [kind, shape] = kindOf(rest, sample);
+  const text = (dims: readonly number[]) => `[${["n", ...dims].join(", ")}]`;
+  const changes: Record<Kind, string | undefined> = {
+    same: undefined,
+    "channels first": `a Transpose was put at the input, which is ${text(sample)} now: the file takes ${text(shape)}`,
+    reshaped: `a Reshape was put at the input, which is ${text(sample)} now: the file takes ${text(shape)}`,
+  };
+  const change = changes[kind];
+  return {
+    kind,
+    batch,
+    shape,
+    ...(change !== undefined && { change }),
+    toFile: (data) => ({ data: kind === "channels first" ? channelsFirst(data, sample) : data, shape }),
+  };
+}
+
+function kindOf(declared: readonly number[], sample: readonly number[]): [Kind, readonly number[]] {
+  const [height = 1, width = 1, channels = 1] = sample;
+  const first = sample.length === 3 ? [channels, height, width] : undefined;
+  const [isSame, isFirst] = [takes(declared, sample), first !== undefined && takes(declared, first)];
+  const say = `The model takes [n, ${declared.map((size) => (size === -1 ? "?" : size)).join(", ")}]`;
+  const samples = `the samples are [n, ${sample.join(", ")}]`;
+  if (isSame && isFirst && declared.includes(-1))
+    refuseModel(`${say}, so which axis the channels are can't be told: export it with fixed sizes but for the batch.`);
+  if (isSame) return ["same", sample];
+  if (first && isFirst) return ["channels first", first];
+  const shape = filledIn(declared, elementCount(sample));
+  if (!shape) refuseModel(`${say}, but ${samples}${first ? ` (or [n, ${first.join(", ")}], channels first)` : ""}.`);
+  // Of several channels a flat vector may hold all of one first, as in PyTorch, or all of one pixel, as in Keras.
+  if (channels > 1)
+    refuseModel(
+      `${say}, but ${samples}, whose channels may be in either order there: export it with that input shape.`,
+    );
+  return ["reshaped", shape];
+}
+
+const takes = (declared: readonly number[], shape: readonly number[]) =>
+  declared.length === shape.length && declared.every((size, axis) => size === -1 || size === shape[axis]);
+
+/** The declared shape with its one free size such that it holds `count` values; undefined where there is none. */
+function filledIn(declared: readonly number[], count: number): number[] | undefined {
+  const fixed = elementCount(declared.filter((size) => size !== -1));
+  const free = declared.filter((size) => size === -1).length;
+  if (free > 1 || count % fixed !== 0 || (free === 0 && fixed !== count)) return undefined;
+  return declared.map((size) => (size === -1 ? count / fixed : size));
+}
+
+/** [h, w, c] of each sample to [c, h, w]. */
+function channelsFirst(data: Float32Array, sample: readonly number[]): Float32Array {
+  const [height = 1, width = 1, channels = 1] = sample;
+  const [pixels, size] = [height * width, height * width * channels];
+  return Float32Array.from(data, (_value, at) => {
+    const [start, within] = [at - (at % size), at % size];
+    return data[start + (within % pixels) * channels + Math.floor(within / pixels)] ?? 0;
+  });
+}
+
+/** Puts before a model whose input has the name {@link INPUT} what brings samples of a shape into the layout that it takes. */
+export function adaptInput(model: OnnxModel, { kind, shape }: InputLayout, sample: readonly number[]): OnnxModel {
+  const { graph } = model;
+  const input = [valueInfo(INPUT, DataType.FLOAT, [-1, ...sample])];
+  if (kind === "same") return { ...model, graph: { ...graph, input } };
+  const inner = `${INPUT}/adapted`;
+  const target = tensor(`${INPUT}/adapted_shape`, [shape.length + 1], BigInt64Array.from([-1, ...shape], BigInt));
+  const adapter =
+    kind === "channels first"
+      ? { node: node("Transpose", [INPUT], [inner], { perm: [0, 3, 1, 2] }), constants: [] }
+      : { node: node("Reshape", [INPUT, target.name], [inner]), constants: [target] };
+  const behind = graph.node.map((each) => ({
+    ...each,
+    input: each.input.map((name) => (name === INPUT ? inner : name)),
+  }));
+  const initializer = [...graph.initializer, ...adapter.constants];
+  return { ...model, graph: { ...graph, input, node: [adapter.node, ...behind], initializer } };
+}
