@@ -24,7 +24,7 @@ describe("a family that can't take the samples of the data set", () => {
 
   it("is refused also where it is an mlp, which takes no token ids", () => {
     const given = { family: "mlp", dataset: "udhr" };
-    const refused = [{ path: "params.family", message: expect.stringContaining("a mlp takes rows") }];
+    const refused = [{ path: "params.family", message: expect.stringContaining("a mlp takes vectors") }];
     expect(issuesOf(() => parse(train.params, given, "train", "params"))).toEqual(refused);
     const student = { ...given, teacher: "t@1" };
     expect(issuesOf(() => parse(distill.params, student, "distill", "params"))).toEqual(refused);
