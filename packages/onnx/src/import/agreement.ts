@@ -74,6 +74,11 @@ export async function checkAgreement(
   const count = samples.data.length / elementCount(samples.shape);
   const together = await answer(imported, samples);
   const alone = await answerInCalls(imported, samples, 1);
+  if (!alone.every((score) => Number.isFinite(score)))
+    refuseModel(
+      `The model answers NaN or an infinite score for some of ${count} samples: it probably expects its values scaled otherwise ` +
+        "(preprocessing).",
+    );
   const apart = disagreement(alone, together);
   if (apart > 0)
     refuseModel(
