@@ -97,6 +97,21 @@ describe("importing", () => {
     expect(operators(model).slice(-4)).toEqual(["GlobalAveragePool", "Flatten", "Gemm", "LogSoftmax"]);
   });
 
+  it("says where the model still gives probabilities", async () => {
+    const { changes } = await read(
+      foreign({
+        node: [
+          node("Flatten", ["x"], ["f"]),
+          node("MatMul", ["f", "w"], ["m"]),
+          node("Softmax", ["m"], ["s"], { axis: 1 }),
+          node("Abs", ["s"], ["y"]),
+        ],
+      }),
+    );
+    expect(changes).toContainEqual(expect.stringMatching(/probabilities, not logits/));
+    expect((await read(foreign({}))).changes).not.toContainEqual(expect.stringMatching(/probabilities/));
+  });
+
   it("puts the channels of colour images first, as the file has them", async () => {
     const colours = [2, 2, 3];
     // The file gives the first channel's four pixels; the samples hold the channels of each pixel together.

@@ -2,7 +2,7 @@ import { encodeModel, type OnnxModel } from "../proto/model.ts";
 import { shapeOf } from "../proto/node.ts";
 import { DataType } from "../proto/tensor.ts";
 import { createSession, type Session } from "../runtime/session.ts";
-import { checkAgreement } from "./agreement.ts";
+import { areProbabilities, checkAgreement } from "./agreement.ts";
 import { freeBatch } from "./batch.ts";
 import { liftConstants } from "./constants.ts";
 import { adaptInput, layoutOf, type InputLayout } from "./layout.ts";
@@ -44,8 +44,10 @@ export async function importOnnx(bytes: Uint8Array, { sample, samples }: ImportO
     const imported = encodeModel(model);
     const session = await createSession(imported);
     try {
-      await checkAgreement(file, session, { data: samples, shape: sample }, { layout, isSoftmaxed });
-      return { model: imported, classes: classesOf(session), changes };
+      const found = await checkAgreement(file, session, { data: samples, shape: sample }, { layout, isSoftmaxed });
+      const classes = classesOf(session);
+      if (areProbabilities(found, classes)) changes.push(STILL_PROBABILITIES);
+      return { model: imported, classes, changes };
     } finally {
       await session.release();
     }
@@ -60,6 +62,9 @@ const floats = new Map([
   [11, "float64"],
   [16, "bfloat16"],
 ]);
+
+const STILL_PROBABILITIES =
+  "the model gives probabilities, not logits, because its Softmax is not at the end: its classes are right, its loss is not";
 
 interface Formed {
   model: OnnxModel;
