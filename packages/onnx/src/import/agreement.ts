@@ -63,6 +63,7 @@ export function disagreement(expected: Float32Array, found: Float32Array): numbe
  * @param imported the same of the model as it is now
  * @param samples some real ones
  * @param isSoftmaxed whether the file gives the softmax of what the model gives
+ * @returns the model's answers, [samples, classes].
  * @throws AppError `unsupported` saying by how much they differ.
  */
 export async function checkAgreement(
@@ -70,10 +71,15 @@ export async function checkAgreement(
   imported: Session,
   samples: Samples,
   { layout, isSoftmaxed }: { layout: InputLayout; isSoftmaxed: boolean },
-): Promise<void> {
+): Promise<Float32Array> {
   const count = samples.data.length / elementCount(samples.shape);
   const together = await answer(imported, samples);
   const alone = await answerInCalls(imported, samples, 1);
+  if (!alone.every((score) => Number.isFinite(score)))
+    refuseModel(
+      `The model answers NaN or an infinite score for some of ${count} samples: it probably expects its values scaled otherwise ` +
+        "(preprocessing).",
+    );
   const apart = disagreement(alone, together);
   if (apart > 0)
     refuseModel(
@@ -88,4 +94,15 @@ export async function checkAgreement(
     refuseModel(
       `As it was brought into the form used here, the model answers otherwise than the file, by up to ${difference}.`,
     );
+  return together;
+}
+
+/** Whether the scores of each sample are from 0 to 1 and their sum is 1. */
+export function areProbabilities(scores: Float32Array, classes: number): boolean {
+  return Array.from({ length: scores.length / classes }, (_none, row) =>
+    scores.subarray(row * classes, (row + 1) * classes),
+  ).every(
+    (row) =>
+      row.every((score) => score >= 0 && score <= 1) && Math.abs(row.reduce((sum, each) => sum + each, 0) - 1) < 1e-3,
+  );
 }

@@ -97,6 +97,21 @@ describe("importing", () => {
     expect(operators(model).slice(-4)).toEqual(["GlobalAveragePool", "Flatten", "Gemm", "LogSoftmax"]);
   });
 
+  it("says where the model still gives probabilities", async () => {
+    const { changes } = await read(
+      foreign({
+        node: [
+          node("Flatten", ["x"], ["f"]),
+          node("MatMul", ["f", "w"], ["m"]),
+          node("Softmax", ["m"], ["s"], { axis: 1 }),
+          node("Abs", ["s"], ["y"]),
+        ],
+      }),
+    );
+    expect(changes).toContainEqual(expect.stringMatching(/probabilities, not logits/));
+    expect((await read(foreign({}))).changes).not.toContainEqual(expect.stringMatching(/probabilities/));
+  });
+
   it("puts the channels of colour images first, as the file has them", async () => {
     const colours = [2, 2, 3];
     // The file gives the first channel's four pixels; the samples hold the channels of each pixel together.
@@ -115,6 +130,17 @@ describe("importing", () => {
       initializer: [tensor("w", [12, 4], pick)],
     });
     await expect(importOnnx(flat, { sample: colours, samples: x })).rejects.toThrow(/channels may be in either order/);
+  });
+
+  it("puts the channels of rows first, as a convolution over steps has them", async () => {
+    // The file gives the first channel's two steps.
+    const pick = tensor("w", [6, 2], Float32Array.of(1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0));
+    const bytes = foreign({ input: [valueInfo("x", DataType.FLOAT, [-1, 3, 2])], initializer: [pick] });
+    const x = Float32Array.of(1, 2, 3, 4, 5, 6);
+    const { model } = await importOnnx(bytes, { sample: [2, 3], samples: x });
+    const session = await createSession(model);
+    expect([...(await classify(session, x, [2, 3], 1)).logits]).toEqual([1, 4]);
+    await session.release();
   });
 
   it("keeps a weight that is read in two ways apart", async () => {
@@ -197,6 +223,44 @@ describe("a file that can't be imported", () => {
       /file beside the model.*external_data=False/,
     ],
     [
+      "a constant in another file",
+      foreign({
+        node: [
+          {
+            ...node("Constant", [], ["w"]),
+            attribute: [
+              { name: "value", type: 4, t: { ...tensor("t", [64, 4], new Float32Array(256)), dataLocation: 1 } },
+            ],
+          },
+          node("MatMul", ["x", "w"], ["y"]),
+        ],
+      }),
+      /file beside the model/,
+    ],
+    [
+      "integers already",
+      foreign({ node: [node("DequantizeLinear", ["w", "s"], ["d"]), node("MatMul", ["x", "d"], ["y"])] }),
+      /DequantizeLinear \(d\): the model is quantized already/,
+    ],
+    [
+      "weights of float64",
+      foreign({
+        node: [
+          node("Flatten", ["x"], ["f"]),
+          node("Cast", ["f"], ["c"], { to: 11 }),
+          node("MatMul", ["c", "w"], ["m"]),
+          node("Cast", ["m"], ["y"], { to: 1 }),
+        ],
+        initializer: [{ name: "w", dims: [64, 4], dataType: 11, rawData: new Uint8Array(2048) }],
+      }),
+      /weights w are float64.*model\.float/,
+    ],
+    [
+      "values that have no logarithm",
+      foreign({ node: [node("Flatten", ["x"], ["f"]), node("Log", ["f"], ["l"]), node("MatMul", ["l", "w"], ["y"])] }),
+      /NaN or an infinite score.*preprocessing/,
+    ],
+    [
       "other operators",
       foreign({ node: [{ ...node("FusedConv", ["x"], ["y"]), domain: "com.microsoft" }] }),
       /FusedConv \(y\) is of com\.microsoft/,
@@ -233,7 +297,7 @@ describe("a file that can't be imported", () => {
           tensor("w", [64, 4], new Float32Array(256).fill(1)),
         ],
       }),
-      /fixed at 1 for good.*dynamic_axes/,
+      /fixed at 1 for good.*dynamic_axes=\{"x"/,
     ],
     [
       "samples that depend on each other",

@@ -1,11 +1,12 @@
 import { encodeModel, type OnnxModel } from "../proto/model.ts";
 import { shapeOf } from "../proto/node.ts";
+import { DataType } from "../proto/tensor.ts";
 import { createSession, type Session } from "../runtime/session.ts";
-import { checkAgreement } from "./agreement.ts";
+import { areProbabilities, checkAgreement } from "./agreement.ts";
 import { freeBatch } from "./batch.ts";
 import { liftConstants } from "./constants.ts";
 import { adaptInput, layoutOf, type InputLayout } from "./layout.ts";
-import { INPUT, OUTPUT, tidyNames } from "./names.ts";
+import { OUTPUT, tidyNames } from "./names.ts";
 import { raiseOpset } from "./opset.ts";
 import { withoutSoftmax } from "./output.ts";
 import { poolMeans } from "./pooling.ts";
@@ -43,8 +44,10 @@ export async function importOnnx(bytes: Uint8Array, { sample, samples }: ImportO
     const imported = encodeModel(model);
     const session = await createSession(imported);
     try {
-      await checkAgreement(file, session, { data: samples, shape: sample }, { layout, isSoftmaxed });
-      return { model: imported, classes: classesOf(session), changes };
+      const found = await checkAgreement(file, session, { data: samples, shape: sample }, { layout, isSoftmaxed });
+      const classes = classesOf(session);
+      if (areProbabilities(found, classes)) changes.push(STILL_PROBABILITIES);
+      return { model: imported, classes, changes };
     } finally {
       await session.release();
     }
@@ -52,6 +55,16 @@ export async function importOnnx(bytes: Uint8Array, { sample, samples }: ImportO
     await file.release();
   }
 }
+
+/** Other floats than float32. */
+const floats = new Map([
+  [DataType.FLOAT16, "float16"],
+  [11, "float64"],
+  [16, "bfloat16"],
+]);
+
+const STILL_PROBABILITIES =
+  "the model gives probabilities, not logits, because its Softmax is not at the end: its classes are right, its loss is not";
 
 interface Formed {
   model: OnnxModel;
@@ -72,6 +85,7 @@ async function bringIntoForm(read: OnnxModel, layout: InputLayout, sample: reado
   const simple = await running(layout, () => simplify(model));
   if (!simple) changes.push("nothing was folded: ONNX Runtime's basic optimizations left the ONNX standard");
   model = simple ?? model;
+  checkPrecision(model);
   const logits = withoutSoftmax(model);
   if (logits) changes.push("the Softmax at the end was taken off: the model gives logits");
   const shaped = await running(layout, () => observeShapes(logits ?? model, sample));
@@ -80,15 +94,23 @@ async function bringIntoForm(read: OnnxModel, layout: InputLayout, sample: reado
   return { model: await observeShapes(pooled, sample), changes, isSoftmaxed: logits !== undefined };
 }
 
+/** @throws AppError `unsupported` for weights of another precision, which would not be quantized, nor counted as left in float. */
+function checkPrecision({ graph }: OnnxModel): void {
+  const other = graph.initializer.find(({ dims, dataType }) => dims.length > 1 && floats.has(dataType));
+  if (!other) return;
+  const type = floats.get(other.dataType);
+  refuseModel(`The weights ${other.name} are ${type}: export the model in float32 (model.float()).`);
+}
+
 /** @throws AppError `unsupported` where ONNX Runtime does not run the model, as it does not where the batch is fixed at some place. */
-async function running<T>({ batch }: InputLayout, step: () => Promise<T>): Promise<T> {
+async function running<T>({ batch, name }: InputLayout, step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const found = batch === -1 ? "does not take any number of samples" : `has its batch fixed at ${batch} for good`;
     return refuseModel(
-      `The model ${found}: export it with a free batch (dynamic_axes={"${INPUT}": {0: "n"}} or dynamic_shapes) and an example of 2 samples. ` +
+      `The model ${found}: export it with a free batch (dynamic_axes={"${name}": {0: "n"}} or dynamic_shapes) and an example of 2 samples. ` +
         `ONNX Runtime says: ${error.message}`,
     );
   }

@@ -16,6 +16,8 @@ export interface Samples {
 /** What a model takes, beside what the samples are. */
 export interface InputLayout {
   kind: Kind;
+  /** What the file calls its input. */
+  name: string;
   /** What it says of the number of samples in a call: -1 is any. */
   batch: number;
   /** What was put before the model, for a person. */
@@ -45,6 +47,7 @@ export function layoutOf({ graph }: OnnxModel, sample: readonly number[]): Input
   const change = changes[kind];
   return {
     kind,
+    name: input?.name ?? "",
     batch,
     shape,
     ...(change !== undefined && { change }),
@@ -53,8 +56,7 @@ export function layoutOf({ graph }: OnnxModel, sample: readonly number[]): Input
 }
 
 function kindOf(declared: readonly number[], sample: readonly number[]): [Kind, readonly number[]] {
-  const [height = 1, width = 1, channels = 1] = sample;
-  const first = sample.length === 3 ? [channels, height, width] : undefined;
+  const first = sample.length > 1 ? [...sample.slice(-1), ...sample.slice(0, -1)] : undefined;
   const [isSame, isFirst] = [takes(declared, sample), first !== undefined && takes(declared, first)];
   const say = `The model takes [n, ${declared.map((size) => (size === -1 ? "?" : size)).join(", ")}]`;
   const samples = `the samples are [n, ${sample.join(", ")}]`;
@@ -63,13 +65,21 @@ function kindOf(declared: readonly number[], sample: readonly number[]): [Kind, 
   if (isSame) return ["same", sample];
   if (first && isFirst) return ["channels first", first];
   const shape = filledIn(declared, elementCount(sample));
-  if (!shape) refuseModel(`${say}, but ${samples}${first ? ` (or [n, ${first.join(", ")}], channels first)` : ""}.`);
+  // Other sizes than 1 in another order or number, height and width for instance, would be other values at each place.
+  if (!shape || !isReshape(sample, shape))
+    refuseModel(`${say}, but ${samples}${first ? ` (or [n, ${first.join(", ")}], channels first)` : ""}.`);
   // Of several channels a flat vector may hold all of one first, as in PyTorch, or all of one pixel, as in Keras.
-  if (channels > 1)
+  if (first && first[0] !== 1 && shape.length < sample.length)
     refuseModel(
       `${say}, but ${samples}, whose channels may be in either order there: export it with that input shape.`,
     );
   return ["reshaped", shape];
+}
+
+/** Whether one of two shapes of as many values is a vector, or they differ by axes of size 1 alone. */
+function isReshape(...shapes: [readonly number[], readonly number[]]): boolean {
+  const [from, to] = shapes.map((shape) => shape.filter((size) => size !== 1));
+  return from?.length === 1 || to?.length === 1 || from?.join() === to?.join();
 }
 
 const takes = (declared: readonly number[], shape: readonly number[]) =>
@@ -83,15 +93,22 @@ function filledIn(declared: readonly number[], count: number): number[] | undefi
   return declared.map((size) => (size === -1 ? count / fixed : size));
 }
 
-/** [h, w, c] of each sample to [c, h, w]. */
+/** [h, w, c] of each sample to [c, h, w], or [steps, c] to [c, steps]. */
 function channelsFirst(data: Float32Array, sample: readonly number[]): Float32Array {
-  const [height = 1, width = 1, channels = 1] = sample;
-  const [pixels, size] = [height * width, height * width * channels];
+  const [channels, size] = [sample.at(-1) ?? 1, elementCount(sample)];
+  const pixels = size / channels;
   return Float32Array.from(data, (_value, at) => {
     const [start, within] = [at - (at % size), at % size];
     return data[start + (within % pixels) * channels + Math.floor(within / pixels)] ?? 0;
   });
 }
+
+/** The axes of [n, ...sample] with the last of them behind the batch. */
+const channelsFirstOrder = ({ length }: readonly number[]) => [
+  0,
+  length,
+  ...Array.from({ length: length - 1 }, (_none, at) => at + 1),
+];
 
 /** Puts before a model whose input has the name {@link INPUT} what brings samples of a shape into the layout that it takes. */
 export function adaptInput(model: OnnxModel, { kind, shape }: InputLayout, sample: readonly number[]): OnnxModel {
@@ -102,7 +119,7 @@ export function adaptInput(model: OnnxModel, { kind, shape }: InputLayout, sampl
   const target = tensor(`${INPUT}/adapted_shape`, [shape.length + 1], BigInt64Array.from([-1, ...shape], BigInt));
   const adapter =
     kind === "channels first"
-      ? { node: node("Transpose", [INPUT], [inner], { perm: [0, 3, 1, 2] }), constants: [] }
+      ? { node: node("Transpose", [INPUT], [inner], { perm: channelsFirstOrder(sample) }), constants: [] }
       : { node: node("Reshape", [INPUT, target.name], [inner]), constants: [target] };
   const behind = graph.node.map((each) => ({
     ...each,

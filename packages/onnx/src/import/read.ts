@@ -88,28 +88,32 @@ function checkOnly(values: readonly ValueInfo[], what: "input" | "output"): void
 }
 
 function checkConstants({ initializer, sparseInitializer = [] }: Graph): void {
-  const outside = initializer.find(({ dataLocation }) => dataLocation === 1);
-  if (outside)
-    refuseModel(
-      `The weights (${outside.name}) are in a file beside the model: export it as one file (external_data=False).`,
-    );
   if (sparseInitializer.length > 0) refuseModel("The model holds sparse tensors: export it with dense weights.");
   for (const each of initializer) checkData(each);
 }
 
-/** What would be lost when the model is written again. */
-function checkData({ name, dims, dataType, ...data }: Tensor): void {
+/** What would be lost when the model is written again, and what ONNX Runtime would look for in this machine's files. */
+function checkData({ name, dims, dataType, dataLocation, ...data }: Tensor): void {
+  if (dataLocation === 1)
+    refuseModel(`The weights (${name}) are in a file beside the model: export it as one file (external_data=False).`);
   const held = [data.rawData, data.floatData, data.int32Data, data.int64Data, data.doubleData];
   if (elementCount(dims) === 0 || held.some((each) => each && each.length > 0)) return;
   const type = elementTypes[dataType] ?? `type ${dataType}`;
   refuseModel(`The constant ${name} holds elements of ${type} in a form that is not read.`);
 }
 
+/** Operators that only quantized models have; of their layers it could not be told here what is left in float. */
+const quantized = /^(?:(?:Dynamic)?QuantizeLinear|DequantizeLinear|QLinear\w+|(?:MatMul|Conv)Integer)$/;
+
 function checkNode(node: Node): void {
   const { opType, domain = "", name = "", attribute } = node;
   const label = `The operator ${opType}${name === "" ? "" : ` (${name})`}`;
   if (domain !== "")
     refuseModel(`${label} is of ${domain}: only operators of the ONNX standard (domain ai.onnx) are taken.`);
+  if (quantized.test(opType))
+    refuseModel(
+      `${label}: the model is quantized already. Import it as it was before, in float32, and quantize it here.`,
+    );
   const odd = attribute.find(({ type }) => !plainAttributes.has(type));
   if (odd)
     refuseModel(`${label} has a graph or a sparse tensor inside it (${odd.name}): export a model without If and Loop.`);

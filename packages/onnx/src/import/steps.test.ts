@@ -115,14 +115,27 @@ describe("the layout of an input", () => {
     [[-1, 6], [2, 3, 1], "reshaped", [6]],
     [[-1, 2, -1], [2, 3, 1], "reshaped", [2, 3]],
     [[-1, 5], [5], "same", [5]],
+    [[-1, 5, 20], [20, 5], "channels first", [5, 20]],
+    [[-1, 1, 20, 5], [20, 5], "reshaped", [1, 20, 5]],
+    [[-1, 3, 2, 2], [12], "reshaped", [3, 2, 2]],
   ])("declared as %j for samples of %j is %s", (declared, sample, kind, shape) => {
     expect(layout(declared, sample)).toMatchObject({ batch: declared[0], kind, shape });
+  });
+
+  it.each([
+    [[-1, 1, 6, 10], [10, 6, 1], /takes \[n, 1, 6, 10\], but the samples are \[n, 10, 6, 1\]/],
+    [[-1, 1, 5, 20], [20, 5], /takes \[n, 1, 5, 20\], but/],
+    [[-1, 100], [20, 5], /channels may be in either order/],
+  ])("declared as %j for samples of %j is refused, since values would change places", (declared, sample, message) => {
+    expect(() => layout(declared, sample)).toThrow(message);
   });
 
   it("brings samples into the file's order", () => {
     // Two pixels of three channels each.
     const { data } = layout([-1, 3, 1, 2], [1, 2, 3]).toFile(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
     expect([...data]).toEqual([1, 4, 2, 5, 3, 6, 7, 10, 8, 11, 9, 12]);
+    const rows = layout([-1, 3, 2], [2, 3]).toFile(Float32Array.of(1, 2, 3, 4, 5, 6));
+    expect([...rows.data]).toEqual([1, 4, 2, 5, 3, 6]);
   });
 });
 

@@ -155,6 +155,16 @@ describe("a graph of another tool's", () => {
     expect(made.error).toBeLessThan(0.04);
   });
 
+  it("quantizes a product that reads another one's result as it runs", async () => {
+    const nodes = [
+      node("Flatten", ["x"], ["f"]),
+      node("MatMul", ["f", "first"], ["m"]),
+      node("MatMul", ["m", "second"], ["y"]),
+    ];
+    const made = await run(nodes, [weights("first", 72, 16), weights("second", 16, 4)], { method: "dynamic" });
+    expect(made.error).toBeLessThan(0.04);
+  });
+
   it("adds a constant in float", async () => {
     const nodes = [conv("x", "c"), node("Add", ["c", "shift"], ["last"]), ...flatten];
     const made = await run(nodes, [kernel, weights("shift", 4, 1, 1), weights("dense", 144, 4)]);

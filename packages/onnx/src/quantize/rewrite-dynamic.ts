@@ -41,7 +41,7 @@ function emitDynamic(editor: GraphEditor, prepared: PreparedLayer, shape: readon
   editor.emit("MatMulInteger", [x, integers, zero, weightZero], product);
   editor.declare(valueInfo(product, DataType.INT32, shape));
   const float = editor.emit("Cast", [product], `${output}/floats`, { to: DataType.FLOAT });
-  const both = editor.emit("Mul", [scale, weightScale], `${output}/scale`);
+  const both = editor.emit("Mul", [scale, weightScale], `${output}/scales`);
   const scaled = editor.emit("Mul", [float, both], bias ? `${output}/product` : output);
   if (bias) editor.emit("Add", [scaled, editor.constant(`${output}/bias`, [bias.length], bias)], output);
 }

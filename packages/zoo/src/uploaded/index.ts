@@ -72,11 +72,11 @@ export async function openUpload(record: DatasetRecord, file: Uint8Array): Promi
 function checkLengths(x: NpyArray, y: NpyArray): void {
   const [count = 0] = x.shape;
   if (x.shape.includes(0) || count === 0) throw wrong(x.name, `is empty: its shape is [${x.shape.join(", ")}]`);
-  if (y.shape.length !== 1)
-    throw wrong(
-      y.name,
-      `has the shape [${y.shape.join(", ")}]; it must be [n], a class for each sample: y.reshape(-1)`,
-    );
+  if (y.shape.length !== 1) {
+    // Of several numbers a sample the largest is its class, where they are one-hot.
+    const how = y.shape.length === 2 && y.shape[1] !== 1 ? "y.argmax(axis=1)" : "y.reshape(-1)";
+    throw wrong(y.name, `has the shape [${y.shape.join(", ")}]; it must be [n], a class for each sample: ${how}`);
+  }
   if (y.shape[0] !== count)
     throw wrong(y.name, `has ${y.shape[0]} labels, but ${x.name} has ${count} samples; they must be as many`);
 }
@@ -97,12 +97,19 @@ function sampleShape({ name, shape, dtype }: NpyArray, tokens: boolean): number[
   const sample = shape.slice(1);
   const found = `has the shape [${shape.join(", ")}]`;
   if (tokens && sample.length !== 1) throw wrong(name, `${found}; with a vocabulary it must be token ids [n, steps]`);
+  if (isChannelsFirst(sample))
+    throw wrong(name, `${found}, channels first; images must be [n, height, width, channels]: x.transpose(0, 2, 3, 1)`);
   if (sample.length === 2 && dtype === "u1") return [...sample, 1];
   if (sample.length >= 1 && sample.length <= 3) return sample;
   throw wrong(
     name,
     `${found}; it must be [n, features], [n, steps, features], [n, height, width] or [n, height, width, channels]`,
   );
+}
+
+/** As PyTorch has images: one or three channels before sizes that channels are hardly ever as many as. */
+function isChannelsFirst([channels = 0, ...sizes]: number[]): boolean {
+  return sizes.length === 2 && (channels === 1 || channels === 3) && sizes.every((size) => size > 4);
 }
 
 /** A token's id is kept as one byte where that is enough, else as a float, which holds it exactly. */
@@ -119,6 +126,8 @@ interface Classes {
 
 /** The class of each sample; without names classes are called as they are counted. */
 function readClasses(y: { train: NpyArray; test: NpyArray }, names?: string[]): Classes {
+  if (names && names.length < 2)
+    throw wrong("labels", `has ${names.length} of the texts that there must be for each class, two or more`);
   const below = names?.length ?? mostClasses;
   const are = `classes from 0 to ${below - 1}${names ? ", places in labels" : ""}`;
   const [train, test] = [readIntegers(y.train, below, are), readIntegers(y.test, below, are)];

@@ -77,7 +77,7 @@ describe("a file that numpy wrote", () => {
     ["structured", "y_train", "y_train has values of type several fields; it must hold plain numbers"],
     ["big-endian", "x_test", "x_test is big endian; it must be little endian"],
     ["halves", "x_train", "x_train has values of type float16; it must be uint8 or float32"],
-    ["one-hot", "y_train", "y_train has the shape [7, 3]; it must be [n]"],
+    ["one-hot", "y_train", "y_train has the shape [7, 3]; it must be [n], a class for each sample: y.argmax(axis=1)"],
     ["column", "y_train", "y_train has the shape [7, 1]; it must be [n], a class for each sample: y.reshape(-1)"],
     ["nan", "x_test", "x_test has NaN or an infinite value (as float32) in sample 2"],
     ["beyond-float32", "x_train", "x_train has NaN or an infinite value (as float32) in sample 0"],
@@ -151,6 +151,12 @@ describe("arrays that do not fit", () => {
     ["y_test", { y_test: { values: Float32Array.of(0, 1), shape: [2] } }, "has values of type float32"],
     ["labels", { labels: texts("a", "a") }, "there twice"],
     ["labels", { labels: texts("a", "") }, "empty"],
+    ["labels", { labels: texts("a") }, "has 1 of the texts that there must be for each class, two or more"],
+    [
+      "x_train",
+      { x_train: x(new Uint8Array(300), [4, 3, 5, 5]), x_test: x(new Uint8Array(150), [2, 3, 5, 5]) },
+      "channels first; images must be [n, height, width, channels]: x.transpose(0, 2, 3, 1)",
+    ],
     ["labels", { labels: ints(0, 1) }, "is of type int32 and shape [2]; it must be texts [n]"],
     [
       "labels",
