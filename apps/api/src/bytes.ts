@@ -11,9 +11,35 @@ export const digestHeader = {
 
 const sha256Field = /(?:^|[,\s])sha-256=:([A-Za-z0-9+/=]*):/;
 
+/** Bodies of bytes that are in memory at a time; others wait, unread. */
+const atOnce = 2;
+
 /** Reads bodies of bytes, whole; more than `limit` bytes are refused with 413, other types with 415. */
 export function readBytes(limit: number): RequestHandler[] {
-  return [onlyBytes, raw({ type: byteTypes, limit, inflate: false })];
+  return [onlyBytes, takeTurns(atOnce), raw({ type: byteTypes, limit, inflate: false })];
+}
+
+/** Lets so many requests go on at a time, until they are answered or their sender is gone; the others come in their order. */
+export function takeTurns(most: number): RequestHandler {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  const end = (): void => {
+    running -= 1;
+    waiting.shift()?.();
+  };
+  return (_request, response, next) => {
+    const go = (): void => {
+      running += 1;
+      response.once("close", end);
+      next();
+    };
+    if (running < most) return go();
+    waiting.push(go);
+    response.once("close", () => {
+      const place = waiting.indexOf(go);
+      if (place >= 0) waiting.splice(place, 1);
+    });
+  };
 }
 
 const onlyBytes: RequestHandler = (request, response, next) => {
