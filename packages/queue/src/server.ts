@@ -65,11 +65,12 @@ async function launch(binary: string, dir: string, at: ServerRecord): Promise<Re
   const log = await open(join(dir, "redis.log"), "w", 0o600);
   // Its own process group: Ctrl-C in a terminal reaches the apps, which still need Redis to leave in order.
   const child = spawn(binary, [config], { detached: true, stdio: ["ignore", log.fd, log.fd] });
-  await log.close();
+  // Before anything is waited for: it may end that soon.
   const ended = once(child, "exit").then(
     () => failure(dir, "stopped at once"),
     (cause: unknown) => failure(dir, `${binary} can't be run: ${String(cause)}`),
   );
+  await log.close();
   const client = connect(at, true);
   // Another server on the port answers too, and refuses the password: then ours is about to end and says why.
   const ready = client.ping().catch(() => ended);
