@@ -59,6 +59,10 @@ describe("the OpenAPI document", () => {
     const listing = of("/v1/jobs");
     expect(listing.map(({ name }) => name)).toEqual(["kind", "state", "limit", "cursor"]);
     expect(listing[0]).toMatchObject({ in: "query", schema: { type: "string", enum: ["make", "change"] } });
+    for (const path of ["/v1/models", "/v1/datasets"])
+      expect(of(path).map(({ name }) => name)).toEqual(["limit", "cursor"]);
+    for (const path of ["/v1/models/{name}/versions", "/v1/datasets/{name}/versions"])
+      expect(of(path).map(({ name }) => name)).toEqual(["name", "limit", "cursor"]);
     expect(of("/v1/jobs/{id}/logs").map(({ name }) => name)).toEqual(["id", "after", "limit"]);
   });
 
