@@ -78,6 +78,16 @@ describe("the OpenAPI document", () => {
       expect(Object.keys(components.schemas)).toContain(to.replace("#/components/schemas/", ""));
   });
 
+  it("has all methods of its paths: any other is 405, and Allow names them", async () => {
+    const { paths } = await read();
+    for (const [path, operations] of Object.entries(paths)) {
+      const answer = await rig.send("PATCH", path.replaceAll(/\{\w+\}/g, "1"), {});
+      expect(answer, path).toMatchObject({ status: 405, body: { status: 405, code: "method_not_allowed" } });
+      const allowed = answer.headers.get("allow")?.split(", ");
+      expect(allowed, path).toEqual(expect.arrayContaining(Object.keys(operations).map((each) => each.toUpperCase())));
+    }
+  });
+
   it("describes what the API answers", async () => {
     const { components } = await read();
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
