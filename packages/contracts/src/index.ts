@@ -1,5 +1,6 @@
 export * from "./bytes.ts";
 export * from "./cache.ts";
+export * from "./command-line.ts";
 export * from "./environment.ts";
 export * from "./errors.ts";
 export * from "./parse.ts";
