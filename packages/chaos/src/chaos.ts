@@ -75,7 +75,9 @@ async function keepEvidence({ folder }: System, { history, seed }: ChaosOptions)
 }
 
 async function strikeAll(arena: Arena, { faults: count, only, workers, enough, say }: ChaosOptions): Promise<void> {
-  const draw = createDeck(possible(arena.system, only), arena.random);
+  const faults = possible(arena.system, only);
+  if (faults.length === 0) throw new Error(`no fault with "${only}" in its kind is possible on this machine and store`);
+  const draw = createDeck(faults, arena.random);
   const under = new Set<Promise<void>>();
   const errors: unknown[] = [];
   // Not in the head of the loop, where each iteration would count on in a copy of its own.

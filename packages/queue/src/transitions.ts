@@ -74,7 +74,8 @@ local needs, happened, kept = cjson.decode(ARGV[4]), ARGV[5], ARGV[6]
 local job = key('job', id)
 if redis.call('HGET', job, 'place') ~= 'ended' then return 0 end
 if kept == '0' then redis.call('HDEL', job, 'checkpoints') end
-redis.call('HDEL', job, 'end', 'cancel', 'committing', 'progress', 'attempts', 'losses', 'strikes', 'failures', 'drains')
+redis.call('HDEL', job, 'end', 'cancel', 'cancelledWithPipeline', 'committing', 'progress')
+redis.call('HDEL', job, 'attempts', 'losses', 'strikes', 'failures', 'drains')
 redis.call('SREM', key('litter'), id)
 redis.call('ZREM', key('jobs', 'failed'), id)
 redis.call('ZREM', key('jobs', 'cancelled'), id)
@@ -86,6 +87,7 @@ return 1
 const wishScript = script(`${common}
 local job = key('job', id)
 if redis.call('HGET', job, 'place') == 'ended' or redis.call('HEXISTS', job, 'committing') == 1 then return 0 end
+if ARGV[5] == '1' and redis.call('HEXISTS', job, 'cancel') == 0 then redis.call('HSET', job, 'cancelledWithPipeline', '1') end
 redis.call('HSET', job, 'cancel', ARGV[4])
 redis.call('ZADD', key('outbox'), now, id)
 redis.call('PUBLISH', key('cancel'), id)
@@ -133,9 +135,12 @@ export async function end(
   return (await run(redis, endScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
 }
 
-/** Writes down the wish to cancel a job and tells its worker. @returns false when it has ended or has begun to publish. */
-export async function wishAway({ redis, keys }: Context, id: string): Promise<boolean> {
-  const args = [new Date().toISOString()];
+/**
+ * Writes down the wish to cancel a job, or with `withPipeline` its whole pipeline, and tells its worker.
+ * @returns false when it has ended or has begun to publish.
+ */
+export async function wishAway({ redis, keys }: Context, id: string, withPipeline = false): Promise<boolean> {
+  const args = [new Date().toISOString(), withPipeline ? 1 : 0];
   return (await run(redis, wishScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { canonicalJson, toAppError } from "@whittle/contracts";
+import { canonicalJson, cpuInfo, toAppError } from "@whittle/contracts";
 import { predict, tf } from "@whittle/engine";
-import { classify, cpuInfo, createSession } from "@whittle/onnx/runtime";
+import { classify, createSession } from "@whittle/onnx/runtime";
 import { toFloat } from "@whittle/zoo";
 import { stopIfAborted, type JobContext } from "../shared/context.ts";
 import { isTrainable, openTrainable } from "../shared/model.ts";

@@ -15,6 +15,8 @@ import { startTorch, type Torch, type TorchResult } from "./torch.ts";
 /** As it was before TensorFlow was loaded here, which writes its threads into it. */
 const env = { ...process.env };
 
+export const caseNames = cases.map(({ name }) => name);
+
 /** Samples per second of one round, by side. */
 type Round = Record<string, number>;
 
