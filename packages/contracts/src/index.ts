@@ -12,3 +12,4 @@ export * from "./events.ts";
 export * from "./pipeline.ts";
 export * from "./worker.ts";
 export * from "./training.ts";
+export * from "./redis-url.ts";
