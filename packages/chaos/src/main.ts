@@ -13,14 +13,18 @@ const options = z.object({
   only: z.string().default(""),
   seed: z.coerce.number().int().min(0).default(1),
   workers: z.coerce.number().int().min(1).max(16).default(3),
-  store: z.enum(["fs", "s3"]).default("fs"),
+  /** A folder, S3's test server, or a place on a running one. */
+  store: z
+    .string()
+    .regex(/^(fs|s3|s3:\/\/.+)$/, "must be fs, s3 or s3://bucket/prefix?endpoint=http://host:port")
+    .default("fs"),
   /** Workers' WHITTLE_LEASE_SECONDS: the shorter, the more faults in the same time. */
   lease: z.coerce.number().min(1).default(2),
   /** After so long there are no more faults, however many there were. */
   minutes: z.coerce.number().min(0).max(1440).default(60),
 });
 
-/** `npm run chaos -- --faults N --seed S [--only TEXT] [--workers K] [--store fs|s3] [--lease SECONDS] [--minutes M]`. Ends with exit code 1 when a promise was broken. */
+/** `npm run chaos -- --faults N --seed S [--only TEXT] [--workers K] [--store fs|s3|s3://…] [--lease SECONDS] [--minutes M]`. Ends with exit code 1 when a promise was broken. */
 async function main(): Promise<void> {
   const names = ["faults", "only", "seed", "workers", "store", "lease", "minutes"];
   const { values } = parseArgs({
