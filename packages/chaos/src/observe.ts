@@ -17,7 +17,7 @@ export async function observe(system: System, history: History): Promise<void> {
   for (const line of await readWitness(system.witness)) history.add(line);
   const { connection } = system.redis;
   for (const id of await connection.zrange(`${prefix}:jobs:all`, "0", "-1")) await observeJob(system, history, id);
-  const store = await openStore(system.place.storeUrl);
+  const store = await openStore(system.storeUrl);
   for (const { name } of await store.models())
     for (const { version, digest, jobId, epoch = 0, createdAt } of await store.versions(name))
       history.add({ what: "version", name, version, digest, job: jobId, epoch, createdAt });

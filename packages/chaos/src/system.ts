@@ -6,15 +6,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "@whittle/contracts";
 import { startRedis, type RedisServer } from "@whittle/queue/server";
 import { WhittleClient } from "@whittle/sdk";
+import { startS3Server } from "@whittle/store/testing";
 import { Redis } from "ioredis";
 import { buildPrograms, root } from "./build.ts";
-import { openPlace, type Place } from "./place.ts";
+import { openDisk, type Disk } from "./disk.ts";
 import { findProcesses, keepRunning, type ProcessInfo, type Program } from "./processes.ts";
 import { startProxy, type Proxy } from "./proxy.ts";
+import { openStoreServer, type StoreServer } from "./store-server.ts";
 
 export interface SystemOptions {
   workers: number;
-  /** `fs`, `s3` (the test server), or the address of a place on a server that runs: `s3://bucket/prefix?endpoint=http://host:port`. */
+  /** `fs`, `s3` (the test server), or `s3://bucket/prefix?endpoint=http://host:port` of a server that runs. */
   store: string;
   leaseSeconds: number;
   graceSeconds: number;
@@ -36,7 +38,12 @@ export interface System {
   client: WhittleClient;
   api: Program;
   workers: ChaosWorker[];
-  place: Place;
+  /** URL of the store, for `openStore`. */
+  storeUrl: string;
+  /** The folder store's disk; undefined with S3. */
+  disk: Disk | undefined;
+  s3: S3 | undefined;
+  storeServer: StoreServer | undefined;
   leaseMs: number;
   redis: {
     /** A connection of our own, past every proxy. */
@@ -48,6 +55,11 @@ export interface System {
   stopWorkers(): Promise<ProcessInfo[]>;
   close(): Promise<void>;
 }
+
+export type S3 = Awaited<ReturnType<typeof startS3Server>>;
+
+/** The test server takes any; the SDK looks for them in the environment, ours included. */
+const credentials = { AWS_ACCESS_KEY_ID: "chaos", AWS_SECRET_ACCESS_KEY: "chaos" };
 
 /** Every key in Redis begins with it. */
 export const prefix = "{chaos}";
@@ -81,15 +93,14 @@ async function start(
   await mkdir(witness);
   await buildPrograms(programs);
   const redis = await openRedis(join(folder, "redis"), closing);
-  const place = await openPlace(store, folder);
-  closing.push(() => place.close());
+  const place = await openPlace(store, folder, closing);
   const common = {
     ...env,
     WHITTLE_PREFIX: prefix,
     WHITTLE_STORE: place.storeUrl,
     WHITTLE_WORK_DIR: join(folder, "work"),
     XDG_CACHE_HOME: join(folder, "cache"),
-    ...place.env,
+    ...(place.s3 && credentials),
   };
   const run = (name: string, program: string, own: Record<string, string>): Program => {
     const log = join(folder, `${name}.log`);
@@ -116,7 +127,7 @@ async function start(
   const client = new WhittleClient({ url: `http://${host}:${port}` });
   await untilReady(client, workers);
   return {
-    place,
+    ...place,
     folder,
     witness,
     client,
@@ -145,6 +156,27 @@ async function openRedis(dir: string, closing: Closing): Promise<System["redis"]
       server = await startRedis({ dir });
     },
   };
+}
+
+async function openPlace(
+  store: SystemOptions["store"],
+  folder: string,
+  closing: Closing,
+): Promise<Pick<System, "storeUrl" | "disk" | "s3" | "storeServer">> {
+  if (store === "s3") {
+    Object.assign(process.env, credentials);
+    const s3 = await startS3Server();
+    closing.push(() => s3.close());
+    return { storeUrl: s3.url(), s3, disk: undefined, storeServer: undefined };
+  }
+  if (store !== "fs") {
+    const storeServer = await openStoreServer(store);
+    closing.push(() => storeServer.network.close());
+    return { storeUrl: storeServer.storeUrl, storeServer, disk: undefined, s3: undefined };
+  }
+  const disk = await openDisk(join(folder, "disk"));
+  closing.push(() => disk.close());
+  return { storeUrl: disk.store, disk, s3: undefined, storeServer: undefined };
 }
 
 async function openProxy(redisUrl: string, closing: Closing): Promise<Proxy> {

@@ -57,7 +57,7 @@ const limitKibibytes = 16;
 
 const limitFiles: Fault = {
   kind: "file size limited",
-  possible: ({ place }) => place.disk !== undefined,
+  possible: ({ disk }) => disk !== undefined,
   strike: (arena) =>
     onBusyWorker(arena, async ({ program }) => {
       const ms = arena.random.between(1500, 4000);

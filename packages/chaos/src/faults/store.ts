@@ -1,5 +1,8 @@
+import { open, stat, truncate } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { S3Fault, S3Operation } from "@whittle/store/testing";
+import type { OpenJob } from "../load.ts";
 import { signal } from "../processes.ts";
 import type { System } from "../system.ts";
 import { readRun } from "../witness.ts";
@@ -16,36 +19,62 @@ const tearCheckpoint: Fault = {
         const [begun] = job ? await readRun(system.witness, job.id, job.epoch) : [];
         return job && begun?.what === "begun" ? { job, pid: begun.pid } : undefined;
       });
-      if (!found) return false;
-      const key = `scratch/${found.job.id}/${found.job.checkpoints[0]}`;
-      if (!(await system.place.tear(key, random.next() < 0.5))) return false;
+      if (!found || !(await tear(arena, found.job))) return false;
       history.add({ what: "fault", kind: "checkpoint torn", target: found.job.id, pids: [found.pid] });
       signal(found.pid, "SIGKILL");
       return true;
     }),
 };
 
+async function tear({ system, random }: Arena, { id, checkpoints }: OpenJob): Promise<boolean> {
+  const key = `scratch/${id}/${checkpoints[0]}`;
+  const cut = random.next() < 0.5;
+  if (system.storeServer) return system.storeServer.tear(key, cut);
+  if (!system.s3) return tearFile(join(system.disk?.store ?? "", key), cut);
+  const object = system.s3.bucket.objects.get(`store/${key}`);
+  if (!object) return false;
+  const at = object.bytes.byteLength >> 1;
+  if (cut) object.bytes = object.bytes.subarray(0, at);
+  else object.bytes.writeUInt8((object.bytes[at] ?? 0) ^ 1, at);
+  return true;
+}
+
+async function tearFile(path: string, cut: boolean): Promise<boolean> {
+  try {
+    const at = (await stat(path)).size >> 1;
+    if (cut) await truncate(path, at);
+    else await flip(path, at);
+    return true;
+  } catch {
+    return false; // A newer one has taken its place.
+  }
+}
+
+async function flip(path: string, at: number): Promise<void> {
+  const file = await open(path, "r+");
+  try {
+    const byte = Buffer.alloc(1);
+    await file.read(byte, 0, 1, at);
+    await file.write(Buffer.from([(byte[0] ?? 0) ^ 1]), 0, 1, at);
+  } finally {
+    await file.close();
+  }
+}
+
 const fillDisk: Fault = {
   kind: "disk full",
-  possible: ({ place }) => place.disk?.canBeFilled === true,
+  possible: ({ disk }) => disk?.canBeFilled === true,
   strike: (arena) => onDisk(arena, "disk full", "fill", "empty"),
 };
 
 const failWrites: Fault = {
   kind: "every write fails",
-  possible: ({ place }) => place.disk !== undefined,
+  possible: ({ disk }) => disk !== undefined,
   strike: (arena) => onDisk(arena, "every write fails", "block", "unblock"),
 };
 
 function onDisk(
-  {
-    system: {
-      place: { disk },
-    },
-    history,
-    random,
-    alone,
-  }: Arena,
+  { system: { disk }, history, random, alone }: Arena,
   kind: string,
   begin: "fill" | "block",
   end: "empty" | "unblock",
@@ -64,14 +93,7 @@ function onDisk(
 
 /** The next requests of some operations go wrong. */
 function onS3(kind: string, operations: S3Operation[], make: (random: Arena["random"]) => S3Fault): Fault {
-  const strike = ({
-    system: {
-      place: { s3 },
-    },
-    history,
-    random,
-    alone,
-  }: Arena): Promise<boolean> =>
+  const strike = ({ system: { s3 }, history, random, alone }: Arena): Promise<boolean> =>
     alone("store", async () => {
       if (!s3) return false;
       let left = 1 + random.below(4);
@@ -81,7 +103,7 @@ function onS3(kind: string, operations: S3Operation[], make: (random: Arena["ran
       if (struck) history.add({ what: "fault", kind, target: "store" });
       return struck === true;
     });
-  return { kind, possible: ({ place }: System) => place.s3 !== undefined, strike };
+  return { kind, possible: ({ s3 }: System) => s3 !== undefined, strike };
 }
 
 const refused = (status: number, code: string) => (): S3Fault => ({ kind: "refused", status, code });
@@ -97,23 +119,20 @@ const s3Faults = [
   onS3("S3: slow", every, (random) => ({ kind: "slow", ms: random.between(100, 2000) })),
 ];
 
-/** Between the programs and a server of S3's protocol that somebody else runs. */
+/** Between the programs and a server that somebody else runs. */
 function onNetwork(kind: string, way: "cut" | "stall"): Fault {
-  const strike = ({ system: { place, leaseMs }, history, random, alone }: Arena): Promise<boolean> =>
+  const strike = ({ system: { storeServer, leaseMs }, history, random, alone }: Arena): Promise<boolean> =>
     alone("store", async () => {
-      if (!place.network) return false;
+      if (!storeServer) return false;
       const ms = leaseMs * random.between(0.05, 1.5);
       history.add({ what: "fault", kind, target: "store", until: Date.now() + ms });
-      place.network[way](ms);
+      storeServer.network[way](ms);
       await sleep(ms);
       return true;
     });
-  return { kind, possible: ({ place }: System) => place.network !== undefined, strike };
+  return { kind, possible: ({ storeServer }: System) => storeServer !== undefined, strike };
 }
 
-const networkFaults = [
-  onNetwork("network to the store cut", "cut"),
-  onNetwork("network to the store stalled", "stall"),
-];
+const networkFaults = [onNetwork("network to store cut", "cut"), onNetwork("network to store stalled", "stall")];
 
 export const storeFaults = [tearCheckpoint, fillDisk, failWrites, ...s3Faults, ...networkFaults];
