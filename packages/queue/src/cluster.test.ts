@@ -1,4 +1,5 @@
-import type { StoredJobEvent } from "@whittle/contracts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { toAppError, type StoredJobEvent } from "@whittle/contracts";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { createQueue } from "./queue.ts";
 import { startCluster, type Cluster } from "./rig-cluster.ts";
@@ -65,6 +66,24 @@ it("followers of a job get its end although their subscription was cut", async (
   await vi.waitFor(() => expect(seen.at(-1)).toMatchObject({ type: "state", state: "completed" }), { timeout: 20_000 });
 });
 
+it("answers unavailable while all nodes are away, and afterwards works with all that was accepted", async () => {
+  const id = await rig.submit();
+  let away = true;
+  await rig.work((envelope, handle) => (away ? untilStopped(envelope, handle) : succeed(envelope, handle)), {
+    lockDurationMs: 2000,
+    stalledIntervalMs: 500,
+  });
+  await rig.reaches(id, "running");
+  // Until the append-only file has everything.
+  await sleep(1200);
+  await cluster.restart(async () => {
+    // At first the client still believes that the nodes are there.
+    for (let times = 0; times < 5; times++) await expect(rig.submit()).rejects.toMatchObject({ code: "unavailable" });
+    away = false;
+  });
+  expect(await rig.reaches(id, "completed")).toMatchObject({ attemptsMade: 1 });
+});
+
 it("goes on when the node with its keys dies and its replica takes over", async () => {
   const before = await rig.submit();
   const running = await rig.submit("look");
@@ -72,7 +91,12 @@ it("goes on when the node with its keys dies and its replica takes over", async 
   const over = new Promise<void>((resolve) => (finish = resolve));
   await rig.work(async (envelope) => over.then(() => resultOf(envelope)), { concurrency: 2 });
   for (const id of [before, running]) await rig.reaches(id, "running");
-  await cluster.killMasterOf(rig.prefix);
+  const replaced = cluster.killMasterOf(rig.prefix);
+  for (let times = 0; times < 3; times++)
+    expect(await rig.submit().catch(toAppError)).toSatisfy(
+      (answer) => typeof answer === "string" || answer.code === "unavailable",
+    );
+  await replaced;
   finish();
   for (const id of [before, running]) expect(await rig.reaches(id, "completed")).toMatchObject({ attemptsMade: 1 });
   expect(await rig.reaches(await rig.submit(), "completed")).toMatchObject({ attemptsMade: 1 });

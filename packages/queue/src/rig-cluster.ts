@@ -16,6 +16,7 @@ const waiting = { timeout: 20_000, interval: 50 };
 
 interface Node {
   port: number;
+  start: () => Promise<ChildProcess>;
   process: ChildProcess;
   redis: Redis;
 }
@@ -28,6 +29,8 @@ export interface Cluster {
   sizes(): Promise<number[]>;
   /** Kills the master that holds `key`, and waits until its replica has taken its place. */
   killMasterOf(key: string): Promise<void>;
+  /** Kills all nodes, and starts them again when `away` is over. */
+  restart(away: () => Promise<void>): Promise<void>;
   /** Cuts all subscriptions. @returns how many there were. */
   cutSubscriptions(): Promise<number>;
   close(): Promise<void>;
@@ -44,15 +47,22 @@ export async function startCluster(): Promise<Cluster> {
     killMasterOf: async (key) => {
       const slot = await nodes[0]?.redis.cluster("KEYSLOT", key);
       const at = Math.floor((Number(slot) * masters) / slots);
-      await kill(nodes[at]);
+      if (nodes[at]) await kill(nodes[at]);
       const replica = nodes[at + masters]?.redis;
       await vi.waitFor(async () => expect(await replica?.info("replication")).toContain("role:master"), waiting);
+    },
+    restart: async (away) => {
+      await Promise.all(nodes.map(kill));
+      await away();
+      for (const node of nodes) node.process = await node.start();
+      await Promise.all(nodes.map(isWhole));
     },
     cutSubscriptions: async () => {
       const cut = await Promise.all(alive().map(({ redis }) => redis.call("CLIENT", "KILL", "TYPE", "pubsub")));
       return cut.map(Number).reduce((sum, count) => sum + count, 0);
     },
     close: async () => {
+      nodes.forEach(({ redis }) => redis.disconnect());
       await Promise.all(alive().map(kill));
       await rm(dir, { recursive: true, force: true });
     },
@@ -73,11 +83,12 @@ async function startNode(dir: string): Promise<Node> {
     "repl-diskless-sync-delay": 0,
   };
   const given = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const process = spawn(await findRedisServer(), given, { stdio: "ignore" });
+  const start: Node["start"] = async () => spawn(await findRedisServer(), given, { stdio: "ignore" });
+  const process = await start();
   const redis = new Redis(port, { maxRetriesPerRequest: null });
   redis.on("error", () => {});
   await redis.ping();
-  return { port, process, redis };
+  return { port, start, process, redis };
 }
 
 /** Makes one cluster of the nodes: an equal share of the slots for the first three, of which each has one of the others as replica. */
@@ -89,15 +100,7 @@ async function assemble(nodes: Node[]): Promise<void> {
     const [from, to] = [at, at + 1].map((share) => Math.ceil((share * slots) / masters));
     if (at < masters) await redis.call("CLUSTER", "ADDSLOTSRANGE", from ?? 0, (to ?? 0) - 1);
   }
-  await Promise.all(
-    nodes.map(({ redis }) =>
-      vi.waitFor(async () => {
-        const info = await redis.cluster("INFO");
-        expect(info).toContain("cluster_state:ok");
-        expect(info).toContain(`cluster_known_nodes:${nodes.length}`);
-      }, waiting),
-    ),
-  );
+  await Promise.all(nodes.map(isWhole));
   await Promise.all(
     nodes.slice(masters).map(async ({ redis }, at) => {
       await redis.cluster("REPLICATE", String(await nodes[at]?.redis.cluster("MYID")));
@@ -106,11 +109,18 @@ async function assemble(nodes: Node[]): Promise<void> {
   );
 }
 
-async function kill(node: Node | undefined): Promise<void> {
-  if (!node) return;
-  node.redis.disconnect();
-  node.process.kill("SIGKILL");
-  await once(node.process, "exit");
+/** Waits until a node sees the whole cluster at work. */
+async function isWhole({ redis }: Node): Promise<void> {
+  await vi.waitFor(async () => {
+    const info = await redis.cluster("INFO");
+    expect(info).toContain("cluster_state:ok");
+    expect(info).toContain(`cluster_known_nodes:${2 * masters}`);
+  }, waiting);
+}
+
+async function kill({ process }: Node): Promise<void> {
+  process.kill("SIGKILL");
+  await once(process, "exit");
 }
 
 async function freePort(): Promise<number> {
