@@ -1,6 +1,6 @@
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parse, parseCommandLine, presentVariables } from "@whittle/contracts";
+import { parse, parseCommandLine, presentVariables, redisUrl } from "@whittle/contracts";
 import { catalog } from "@whittle/jobs/catalog";
 import { z } from "zod";
 
@@ -21,7 +21,7 @@ const kept = z
 
 const schema = z
   .object({
-    REDIS_URL: z.url({ protocol: /^rediss?$/ }).default("redis://127.0.0.1:6379"),
+    REDIS_URL: redisUrl.default("redis://127.0.0.1:6379"),
     WHITTLE_PREFIX: z.string().default("whittle"),
     WHITTLE_STORE: z.string().default(".whittle/store"),
     WHITTLE_DATA_DIR: z.string().optional(),

@@ -13,7 +13,11 @@ const commandLine = z.object({
   only: z.string().default(""),
   seed: z.coerce.number().int().min(0).default(1),
   workers: z.coerce.number().int().min(1).max(16).default(3),
-  store: z.enum(["fs", "s3"]).default("fs"),
+  /** A folder, S3's test server, or a place on a running one. */
+  store: z
+    .string()
+    .regex(/^(fs|s3|s3:\/\/.+)$/, "must be fs, s3 or s3://bucket/prefix?endpoint=http://host:port")
+    .default("fs"),
   /** Workers' WHITTLE_LEASE_SECONDS: the shorter, the more faults in the same time. */
   lease: z.coerce.number().min(1).default(2),
   /** After so long there are no more faults, however many there were. */
@@ -22,12 +26,12 @@ const commandLine = z.object({
 });
 type Options = z.output<typeof commandLine>;
 
-const usage = `usage: npm run chaos -- [--faults N] [--seed S] [--only TEXT] [--workers K] [--store fs|s3] [--lease SECONDS] [--minutes M]
+const usage = `usage: npm run chaos -- [--faults N] [--seed S] [--only TEXT] [--workers K] [--store fs|s3|s3://…] [--lease SECONDS] [--minutes M]
 --faults   how many (100)
 --seed     decides which come in which order (1)
 --only     only those whose kind contains this text
 --workers  how many (3)
---store    fs (a folder) or s3 (a test server)
+--store    fs (a folder), s3 (a test server) or s3://BUCKET/PREFIX (on a server that runs)
 --lease    seconds that a worker holds a job without renewing its claim (2)
 --minutes  after so long there are no more faults (60)
 The exit code is 1 when a promise was broken.

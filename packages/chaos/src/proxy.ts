@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
-/** Stands between one worker and Redis. */
+/** Stands between a program and a server. */
 export interface Proxy {
   port: number;
   /** Breaks every connection, and refuses new ones for `ms`. */

@@ -7,7 +7,7 @@ import { all, byJob, type Entry } from "./history.ts";
 /** How a run was made. */
 interface Setting {
   seed: number;
-  store: "fs" | "s3";
+  store: string;
   workers: number;
   seconds: number;
 }

@@ -12,10 +12,12 @@ import { buildPrograms, root } from "./build.ts";
 import { openDisk, type Disk } from "./disk.ts";
 import { findProcesses, keepRunning, type ProcessInfo, type Program } from "./processes.ts";
 import { startProxy, type Proxy } from "./proxy.ts";
+import { openStoreServer, type StoreServer } from "./store-server.ts";
 
 export interface SystemOptions {
   workers: number;
-  store: "fs" | "s3";
+  /** `fs`, `s3` (the test server), or `s3://bucket/prefix?endpoint=http://host:port` of a server that runs. */
+  store: string;
   leaseSeconds: number;
   graceSeconds: number;
   /** What processes inherit. */
@@ -41,6 +43,7 @@ export interface System {
   /** The folder store's disk; undefined with S3. */
   disk: Disk | undefined;
   s3: S3 | undefined;
+  storeServer: StoreServer | undefined;
   leaseMs: number;
   redis: {
     /** A connection of our own, past every proxy. */
@@ -97,7 +100,7 @@ async function start(
     WHITTLE_STORE: place.storeUrl,
     WHITTLE_WORK_DIR: join(folder, "work"),
     XDG_CACHE_HOME: join(folder, "cache"),
-    ...credentials,
+    ...(place.s3 && credentials),
   };
   const run = (name: string, program: string, own: Record<string, string>): Program => {
     const log = join(folder, `${name}.log`);
@@ -159,16 +162,21 @@ async function openPlace(
   store: SystemOptions["store"],
   folder: string,
   closing: Closing,
-): Promise<Pick<System, "storeUrl" | "disk" | "s3">> {
+): Promise<Pick<System, "storeUrl" | "disk" | "s3" | "storeServer">> {
   if (store === "s3") {
     Object.assign(process.env, credentials);
     const s3 = await startS3Server();
     closing.push(() => s3.close());
-    return { storeUrl: s3.url(), s3, disk: undefined };
+    return { storeUrl: s3.url(), s3, disk: undefined, storeServer: undefined };
+  }
+  if (store !== "fs") {
+    const storeServer = await openStoreServer(store);
+    closing.push(() => storeServer.network.close());
+    return { storeUrl: storeServer.storeUrl, storeServer, disk: undefined, s3: undefined };
   }
   const disk = await openDisk(join(folder, "disk"));
   closing.push(() => disk.close());
-  return { storeUrl: disk.store, disk, s3: undefined };
+  return { storeUrl: disk.store, disk, s3: undefined, storeServer: undefined };
 }
 
 async function openProxy(redisUrl: string, closing: Closing): Promise<Proxy> {

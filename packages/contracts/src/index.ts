@@ -14,3 +14,4 @@ export * from "./events.ts";
 export * from "./pipeline.ts";
 export * from "./worker.ts";
 export * from "./training.ts";
+export * from "./redis-url.ts";

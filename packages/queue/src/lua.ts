@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Redis } from "ioredis";
+import type { Connection } from "./connection.ts";
 import { maxEvents, progressWebhookMs } from "./limits.ts";
 
 /** A Lua script that Redis keeps by its hash. */
@@ -71,7 +71,7 @@ end
 
 /** Runs a script; `key` is where it belongs, `args` are what it takes. Sends the source when Redis does not have it (any more). */
 export async function run(
-  redis: Redis,
+  redis: Connection,
   { source, sha }: Script,
   key: string,
   args: (string | number)[],
