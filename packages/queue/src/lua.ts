@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Redis } from "ioredis";
+import { luaNow } from "./clock.ts";
 import { maxEvents, progressWebhookMs } from "./limits.ts";
 
 /** A Lua script that Redis keeps by its hash. */
@@ -51,10 +52,11 @@ local function serve(job)
 end
 `;
 
-/** Every script of a job begins with this. ARGV: prefix, now (ms since 1970), id, then its own. */
+/** Every script of a job begins with this. ARGV: prefix, id, then its own. */
 export const prelude = `
-local prefix, now, id = ARGV[1], ARGV[2], ARGV[3]
+local prefix, id = ARGV[1], ARGV[2]
 local function key(...) return prefix .. ':' .. table.concat({...}, ':') end
+${luaNow}
 ${turns}
 local function event(job, json)
   redis.call('XADD', key('events', job), 'MAXLEN', '~', ${maxEvents}, '*', 'e', json)
