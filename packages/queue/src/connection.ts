@@ -2,8 +2,13 @@ import { AppError } from "@whittle/contracts";
 import { Queue } from "bullmq";
 import { Redis, type RedisOptions } from "ioredis";
 import { makeKeys, type Keys } from "./keys.ts";
+import { silenceMs } from "./limits.ts";
 
-const reconnect: RedisOptions = { retryStrategy: (times) => Math.min(50 * 2 ** times, 1000), connectTimeout: 5000 };
+const reconnect: RedisOptions = {
+  retryStrategy: (times) => Math.min(50 * 2 ** times, 1000),
+  connectTimeout: 5000,
+  socketTimeout: silenceMs,
+};
 
 /** A connection that answers at once when Redis is away, and comes back by itself. */
 export function producerConnection(url: string): Redis {
