@@ -13,6 +13,8 @@ const options = z.object({
   only: z.string().default(""),
   seed: z.coerce.number().int().min(0).default(1),
   workers: z.coerce.number().int().min(1).max(16).default(3),
+  /** As many workers, each on a host of its own; the API has one too. */
+  hosts: z.coerce.number().int().min(1).max(16).optional(),
   store: z.enum(["fs", "s3"]).default("fs"),
   /** Workers' WHITTLE_LEASE_SECONDS: the shorter, the more faults in the same time. */
   lease: z.coerce.number().min(1).default(2),
@@ -20,19 +22,21 @@ const options = z.object({
   minutes: z.coerce.number().min(0).max(1440).default(60),
 });
 
-/** `npm run chaos -- --faults N --seed S [--only TEXT] [--workers K] [--store fs|s3] [--lease SECONDS] [--minutes M]`. Ends with exit code 1 when a promise was broken. */
+/** `npm run chaos -- --faults N --seed S [--only TEXT] [--workers K | --hosts K] [--store fs|s3] [--lease SECONDS] [--minutes M]`. Ends with exit code 1 when a promise was broken. */
 async function main(): Promise<void> {
-  const names = ["faults", "only", "seed", "workers", "store", "lease", "minutes"];
+  const names = ["faults", "only", "seed", "workers", "hosts", "store", "lease", "minutes"];
   const { values } = parseArgs({
     options: Object.fromEntries(names.map((name) => [name, { type: "string" as const }])),
   });
-  const { lease, minutes, ...given } = parse(options, values, "The options");
+  const { lease, minutes, hosts, ...given } = parse(options, values, "The options");
   const folder = join(root, ".whittle", "chaos");
   const enough = new AbortController();
   process.once("SIGINT", () => enough.abort());
   setTimeout(() => enough.abort(), minutes * 60_000).unref();
   const report = await runChaos({
     ...given,
+    workers: hosts ?? given.workers,
+    hosts: hosts !== undefined,
     leaseSeconds: lease,
     graceSeconds: 1,
     idleJobs: 20,
