@@ -53,11 +53,11 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     load.keepOpen(0);
     await load.untilEnded(endLimitMs);
     await load.stop();
-    for (const orphan of await system.stopWorkers()) history.add({ what: "orphan", ...orphan });
+    for (const orphan of await system.stopPrograms()) history.add({ what: "orphan", ...orphan });
     await observe(system, history);
     const { entries } = history;
     const violations = check(entries);
-    const setting = { seed, store: options.store, workers, seconds: (Date.now() - began) / 1000 };
+    const setting = { seed, store: options.store, workers, hosts: options.hosts, seconds: (Date.now() - began) / 1000 };
     const report = makeReport(entries, violations, setting);
     return violations.length === 0 ? report : { ...report, evidence: await keepEvidence(system, options) };
   } finally {

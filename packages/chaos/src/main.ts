@@ -13,6 +13,8 @@ const commandLine = z.object({
   only: z.string().default(""),
   seed: z.coerce.number().int().min(0).default(1),
   workers: z.coerce.number().int().min(1).max(16).default(3),
+  /** As many workers, each on a host of its own; the API has one too. */
+  hosts: z.coerce.number().int().min(1).max(16).optional(),
   /** A folder, S3's test server, or a place on a running one. */
   store: z
     .string()
@@ -26,11 +28,12 @@ const commandLine = z.object({
 });
 type Options = z.output<typeof commandLine>;
 
-const usage = `usage: npm run chaos -- [--faults N] [--seed S] [--only TEXT] [--workers K] [--store fs|s3|s3://…] [--lease SECONDS] [--minutes M]
+const usage = `usage: npm run chaos -- [--faults N] [--seed S] [--only TEXT] [--workers K | --hosts K] [--store fs|s3|s3://…] [--lease SECONDS] [--minutes M]
 --faults   how many (100)
 --seed     decides which come in which order (1)
 --only     only those whose kind contains this text
 --workers  how many (3)
+--hosts    as many workers, each on a host of its own
 --store    fs (a folder), s3 (a test server) or s3://BUCKET/PREFIX (on a server that runs)
 --lease    seconds that a worker holds a job without renewing its claim (2)
 --minutes  after so long there are no more faults (60)
@@ -49,13 +52,15 @@ function read(args: string[]): Options {
 }
 
 /** Ends with exit code 1 when a promise was broken. */
-async function run({ lease, minutes, help: _help, ...given }: Options): Promise<void> {
+async function run({ lease, minutes, hosts, help: _help, ...given }: Options): Promise<void> {
   const folder = join(root, ".whittle", "chaos");
   const enough = new AbortController();
   process.once("SIGINT", () => enough.abort());
   setTimeout(() => enough.abort(), minutes * 60_000).unref();
   const report = await runChaos({
     ...given,
+    workers: hosts ?? given.workers,
+    hosts: hosts !== undefined,
     leaseSeconds: lease,
     graceSeconds: 1,
     idleJobs: 20,

@@ -15,18 +15,18 @@ export interface StoreServer {
 
 /**
  * Takes a new place below `s3://bucket/prefix?endpoint=http://host:port`, which is left behind; credentials as the AWS SDK finds
- * them.
+ * them. @param here this machine's address for the programs.
  */
-export async function openStoreServer(address: string): Promise<StoreServer> {
+export async function openStoreServer(address: string, here: string): Promise<StoreServer> {
   const url = new URL(address);
   const endpoint = url.searchParams.get("endpoint") ?? "";
   if (!endpoint.startsWith("http://") || !URL.canParse(endpoint))
     throw new AppError("invalid_request", `store: "${address}" must have ?endpoint=http://host:port`);
   const { hostname, port } = new URL(endpoint);
-  const network = await startProxy({ host: hostname, port: Number(port || 80) });
+  const network = await startProxy({ host: hostname, port: Number(port || 80) }, here);
   url.pathname += `/chaos-${randomUUID()}`;
   const driver = await openS3Driver(url.href);
-  url.searchParams.set("endpoint", `http://127.0.0.1:${network.port}`);
+  url.searchParams.set("endpoint", `http://${here}:${network.port}`);
   const tear: StoreServer["tear"] = async (key, cut) => {
     const bytes = Buffer.from((await driver.read(key)) ?? []);
     if (bytes.byteLength === 0) return false;

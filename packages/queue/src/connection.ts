@@ -2,6 +2,7 @@ import { AppError, redisAddress } from "@whittle/contracts";
 import { Queue } from "bullmq";
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from "ioredis";
 import { makeKeys, type Keys } from "./keys.ts";
+import { silenceMs } from "./limits.ts";
 
 /** To one server, or to the nodes of a cluster. */
 export type Connection = Redis | Cluster;
@@ -24,7 +25,7 @@ function open(
   { enableOfflineQueue = true, ...cluster }: Pick<ClusterOptions, "enableOfflineQueue" | "maxRedirections">,
 ): Connection {
   const address = redisAddress(url);
-  const options = { ...each, connectTimeout: 5000 };
+  const options = { ...each, connectTimeout: 5000, socketTimeout: silenceMs };
   const redis = address.cluster
     ? new Cluster(address.urls, {
         ...cluster,

@@ -13,6 +13,17 @@ export function script(source: string): Script {
 }
 
 /**
+ * Hosts' clocks may differ by minutes, so what several of them compare is told by the clock of Redis. In Lua `now()`, in ms since
+ * 1970.
+ */
+export const luaNow = `
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+`;
+
+/**
  * Whose turn it is, kept with the records. `waiting:<kind>:<submitter>`: jobs by priority, those that were nominated last;
  * `active:<kind>:<submitter>`: running ones; `turns:<kind>`: how many turns each submitter has had; `clock:<kind>`: how many the one had
  * that was served last.
@@ -51,10 +62,11 @@ local function serve(job)
 end
 `;
 
-/** Every script of a job begins with this. ARGV: prefix, now (ms since 1970), id, then its own. */
+/** Every script of a job begins with this. ARGV: prefix, id, then its own. */
 export const prelude = `
-local prefix, now, id = ARGV[1], ARGV[2], ARGV[3]
+local prefix, id = ARGV[1], ARGV[2]
 local function key(...) return prefix .. ':' .. table.concat({...}, ':') end
+${luaNow}
 ${turns}
 local function event(job, json)
   redis.call('XADD', key('events', job), 'MAXLEN', '~', ${maxEvents}, '*', 'e', json)
