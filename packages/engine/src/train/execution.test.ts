@@ -19,7 +19,7 @@ async function train(options: Partial<FitOptions>) {
 }
 
 describe("the way in which steps run", () => {
-  it("is a graph, by XLA only for long trainings of small dense models", () => {
+  it("is a graph, by XLA only for long trainings of small dense models", { tags: ["tensorflow"] }, () => {
     const conv = tf.sequential({ layers: [tf.layers.conv1d({ filters: 1, kernelSize: 1, inputShape: [2, 1] })] });
     const large = tf.sequential({ layers: [tf.layers.dense({ units: 1000, inputShape: [1000] })] });
     expect(chooseExecution(tinyModel(0.3), { steps: 2000 }).mode).toBe("graph-xla");
@@ -49,7 +49,7 @@ describe("the way in which steps run", () => {
     });
   });
 
-  it("with XLA gives the same weights again, also after an interruption", async () => {
+  it("with XLA gives the same weights again, also after an interruption", { tags: ["tensorflow"] }, async () => {
     const { steps } = (await sameAgain({}, { mode: "graph-xla" })).result;
     expect(steps).toBe(2000);
   });
