@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { countTests, total, type Tally } from "./lib/tally.ts";
+import { describeSkipped, hasTensorFlow } from "./lib/tensorflow.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const report = join(root, ".whittle/vitest.json");
@@ -44,19 +45,9 @@ function runTests(): Tally {
     `--outputFile.json=${report}`,
   ]);
   const tally = countTests(readReport(), ok);
-  if (tally.failed > 0) sayWithoutTensorFlow();
+  if (!hasTensorFlow()) console.log(describeSkipped(tally.skipped));
   console.log(`${tally.failed === 0 ? "ok  " : "FAIL"} tests (${seconds} s)\n`);
   return tally;
-}
-
-/** Without native TensorFlow the tests that need it fail, each in its own words. */
-function sayWithoutTensorFlow(): void {
-  const args = ["--import", "tsx", "apps/cli/src/setup/inspect-engine.ts"];
-  const { stdout } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
-  if (stdout.includes('"backend":"tensorflow"')) return;
-  console.log(
-    "MISS TensorFlow     tests failed that need native TensorFlow, which is not there: `npm run setup` says why and what to do",
-  );
 }
 
 function readReport(): unknown {

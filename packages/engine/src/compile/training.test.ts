@@ -1,3 +1,4 @@
+/** @module-tag tensorflow */
 import { beforeAll, describe, expect, it } from "vitest";
 import { initEngine } from "../runtime/init.ts";
 import { nativeBinding } from "../runtime/native.ts";

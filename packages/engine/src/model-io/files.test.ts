@@ -51,7 +51,7 @@ describe("saveModel", () => {
     }
   });
 
-  it("writes what stock tfjs loads from a folder", async () => {
+  it("writes what stock tfjs loads from a folder", { tags: ["tensorflow"] }, async () => {
     const folder = await mkdtemp(join(tmpdir(), "whittle-model-"));
     const { topology, weights } = await saveModel(network());
     await writeFile(join(folder, "model.json"), topology);

@@ -13,7 +13,7 @@ async function start(code: string, env: Record<string, string> = {}): Promise<st
 }
 
 describe("initEngine", { timeout: 180_000 }, () => {
-  it("loads native TensorFlow and reports it", async () => {
+  it("loads native TensorFlow and reports it", { tags: ["tensorflow"] }, async () => {
     const info: unknown = JSON.parse(await start("console.log(JSON.stringify(await initEngine()))"));
     expect(info).toMatchObject({ backend: "tensorflow", version: expect.stringMatching(/^2\./) });
   });

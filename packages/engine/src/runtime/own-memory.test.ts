@@ -1,3 +1,4 @@
+/** @module-tag tensorflow */
 import { beforeAll, expect, it } from "vitest";
 import { tf } from "../tf.ts";
 import { initEngine } from "./init.ts";

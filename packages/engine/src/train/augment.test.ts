@@ -140,7 +140,7 @@ describe("augmentImages", () => {
     expect(at(4)).not.toEqual(at(3));
   });
 
-  it("comes to the very same in a graph, step after step", () => {
+  it("comes to the very same in a graph, step after step", { tags: ["tensorflow"] }, () => {
     const x = tf.randomUniform<tf.Rank.R4>([8, 6, 6, 2], 0, 1, "float32", 1);
     const all = { flip: "both", shift: 2, noise: 0.1, cutout: 3 } as const;
     const graph = compile((at: tf.Tensor1D) => augmentImages(x, all, at));

@@ -45,8 +45,11 @@ export function moveImages(x: tf.Tensor4D, rows: Move, columns: Move): tf.Tensor
     tf.mul(tf.expandDims(inside(fromRow, height), 2), tf.scalar(width, "int32")),
     tf.expandDims(inside(fromColumn, width), 1),
   );
-  const flat = tf.reshape(x, [batch, height * width, channels]);
-  const taken: tf.Tensor = tf.gather(flat, spread(places, batch, height, width), 1, 1);
+  // One gather over the pixels of all images: of one within each, the WebAssembly backend reads outside its memory.
+  const flat = tf.reshape(x, [batch * height * width, channels]);
+  const starts = tf.mul(tf.range(0, batch, 1, "int32"), tf.scalar(height * width, "int32"));
+  const pixels = tf.add(spread(places, batch, height, width), tf.expandDims(starts, 1));
+  const taken: tf.Tensor = tf.gather(flat, tf.reshape(pixels, [batch * height * width]));
   const image: tf.Tensor4D = tf.reshape(taken, x.shape);
   if (!rows.shift && !columns.shift) return image;
   const visible = tf.logicalAnd(

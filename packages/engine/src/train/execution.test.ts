@@ -18,18 +18,26 @@ async function train(options: Partial<FitOptions>) {
 }
 
 describe("the way in which steps run", () => {
-  it("is a graph, in bfloat16 where that is asked for and the processor multiplies it", () => {
-    const precision = multipliesBfloat16() ? "mixed_bfloat16" : "float32";
-    expect(chooseExecution({})).toMatchObject({ mode: "graph", precision: "float32" });
-    expect(chooseExecution({ precision: "mixed_bfloat16" })).toMatchObject({ mode: "graph", precision });
-  });
+  it(
+    "is a graph, in bfloat16 where that is asked for and the processor multiplies it",
+    { tags: ["tensorflow"] },
+    () => {
+      const precision = multipliesBfloat16() ? "mixed_bfloat16" : "float32";
+      expect(chooseExecution({})).toMatchObject({ mode: "graph", precision: "float32" });
+      expect(chooseExecution({ precision: "mixed_bfloat16" })).toMatchObject({ mode: "graph", precision });
+    },
+  );
 
-  it.each(["eager", "graph-xla"] as const)("is %s when asked for, in float32 only", (mode) => {
-    const reason = "asked for";
-    expect(chooseExecution({ mode, precision: "mixed_bfloat16" })).toEqual({ mode, reason, precision: "float32" });
-  });
+  it.each(["eager", "graph-xla"] as const)(
+    "is %s when asked for, in float32 only",
+    { tags: ["tensorflow"] },
+    (mode) => {
+      const reason = "asked for";
+      expect(chooseExecution({ mode, precision: "mixed_bfloat16" })).toEqual({ mode, reason, precision: "float32" });
+    },
+  );
 
-  it("with XLA gives the same weights again, also after an interruption", async () => {
+  it("with XLA gives the same weights again, also after an interruption", { tags: ["tensorflow"] }, async () => {
     const { steps } = (await sameAgain({ mode: "graph-xla" }, { mode: "graph-xla" })).result;
     expect(steps).toBe(2000);
   });

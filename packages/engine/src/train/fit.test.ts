@@ -152,7 +152,7 @@ describe("fit, beside the plain loop,", () => {
     await expect(endless).rejects.toMatchObject({ code: "cancelled" });
   });
 
-  it("comes to the same as one graph and op by op, up to rounding", async () => {
+  it("comes to the same as one graph and op by op, up to rounding", { tags: ["tensorflow"] }, async () => {
     const [graph, eager] = [await train({ validation }, 0.3), await train({ validation, mode: "eager" }, 0.3)];
     expect([graph.result.execution.mode, eager.result.execution.mode]).toEqual(["graph", "eager"]);
     const losses = eager.result.epochs.map(({ loss, valLoss = Number.NaN }) => [loss, valLoss]);

@@ -3,7 +3,6 @@ import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { NewJobEvent, StepExecution } from "@whittle/contracts";
-import { initEngine } from "@whittle/engine";
 import { describe, expect, it } from "vitest";
 import { openBench, tinyTraining } from "../testing.ts";
 import { describeExecution, executionOf, stepsRun } from "./execution.ts";
@@ -57,9 +56,7 @@ async function startElsewhere(): Promise<string> {
   return stdout.trim();
 }
 
-const { backend } = await initEngine();
-
-describe.skipIf(backend !== "tensorflow")("a training that was begun on WebAssembly", () => {
+describe("a training that was begun on WebAssembly", { tags: ["tensorflow"] }, () => {
   it("says so where it goes on by TensorFlow: in the log, the job's metrics and the version's record", async () => {
     const folder = await startElsewhere();
     const bench = await openBench({ base: false });

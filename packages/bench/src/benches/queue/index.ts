@@ -6,6 +6,7 @@ import { atMost, told, type Bench, type Check } from "../../bench.ts";
 import { median, percentile } from "../../statistics.ts";
 import { bareBullmq } from "./bare.ts";
 import { cancelChecks, measureCancels } from "./cancel.ts";
+import { cpuShareChecks, measureCpuShare, type CpuUse } from "./cpu-share.ts";
 import { measureRecoveries, recoveryChecks, type Recoveries } from "./recovery.ts";
 import type { Side } from "./side.ts";
 import { measurePair, supervisionChecks, trainingNames, type Pair } from "./supervision.ts";
@@ -41,6 +42,7 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
   const cancels: number[] = [];
   const recoveries: Recoveries[] = [];
   const pairs: Pair[] = [];
+  const uses: CpuUse[] = [];
   const sides = {
     api: () => throughTheApi(place, concurrency),
     bullmq: async () => bareBullmq(redis.url, concurrency),
@@ -69,6 +71,12 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
         pairs.push(pair);
         tell(`${training}: an epoch bare ${pair.bare.toFixed(0)} ms, supervised ${pair.supervised.toFixed(0)} ms`);
       }
+      for (const training of trainingNames.filter((name) => `supervision/${name}/cpu-share`.includes(only))) {
+        const use = await measureCpuShare(place, redis.pid, training);
+        uses.push(use);
+        const parts = [use.around, use.messages, use.copies].map((seconds) => seconds.toFixed(3)).join(" + ");
+        tell(`${training}: ${parts} s of CPU in ${use.seconds.toFixed(0)} s, the job ${use.job.toFixed(1)} s`);
+      }
     }
   } finally {
     await redis.close();
@@ -79,6 +87,7 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
     ...(cancels.length > 0 ? cancelChecks(cancels) : []),
     ...(recoveries.length > 0 ? recoveryChecks(recoveries) : []),
     ...(pairs.length > 0 ? supervisionChecks(pairs) : []),
+    ...(uses.length > 0 ? cpuShareChecks(uses) : []),
   ];
 };
 

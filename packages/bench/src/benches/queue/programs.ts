@@ -16,6 +16,8 @@ export interface Place {
 
 export interface Running {
   client: WhittleClient;
+  /** The processes that it is. */
+  pids: number[];
   close: () => Promise<void>;
 }
 
@@ -25,29 +27,35 @@ export async function startApi({ redisUrl, folder }: Place): Promise<Running> {
   const client = new WhittleClient({ url: `http://127.0.0.1:${port}` });
   const address = { WHITTLE_API_HOST: "127.0.0.1", WHITTLE_API_PORT: port, WHITTLE_RATE_LIMIT: "0" };
   const env = { REDIS_URL: redisUrl, WHITTLE_STORE: path.join(folder, "store"), ...address };
-  const close = await startProgram("api", env, () => client.workers());
-  return { client, close };
+  const { pid, close } = await startProgram("api", env, () => client.workers());
+  return { client, pids: [pid], close };
 }
 
 /** The API and one worker with a job's process for each job, one at a time. */
 export async function startWhittle(place: Place, settings: Record<string, string>): Promise<Running> {
   const api = await startApi(place);
-  const close = await startWorker(place, api.client, settings);
+  const worker = await startWorker(place, api.client, settings);
   return {
     client: api.client,
+    pids: [...api.pids, worker.pid],
     close: async () => {
-      await close();
+      await worker.close();
       await api.close();
     },
   };
 }
 
-/** A worker as a process of its own, when it takes jobs. @returns what ends it. */
+interface Program {
+  pid: number;
+  close: () => Promise<void>;
+}
+
+/** A worker as a process of its own, when it takes jobs. */
 export function startWorker(
   { redisUrl, folder }: Place,
   client: WhittleClient,
   settings: Record<string, string>,
-): Promise<() => Promise<void>> {
+): Promise<Program> {
   const store = { WHITTLE_STORE: path.join(folder, "store"), WHITTLE_WORK_DIR: path.join(folder, "work") };
   return startProgram("worker", { REDIS_URL: redisUrl, ...store, ...settings }, async (own) => {
     if (!(await client.workers()).some(({ pid }) => pid === own)) throw new Error("no such worker yet");
@@ -72,12 +80,12 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Starts an app and waits until `ready`, which gets its pid, does not fail any more. @returns what ends it. */
+/** Starts an app and waits until `ready`, which gets its pid, does not fail any more. */
 async function startProgram(
   app: "api" | "worker",
   env: Record<string, string>,
   ready: (pid: number) => Promise<unknown>,
-): Promise<() => Promise<void>> {
+): Promise<Program> {
   const program = spawn(process.execPath, ["--import", "tsx", `apps/${app}/src/main.ts`], {
     cwd: root,
     env: { ...process.env, ...env },
@@ -93,9 +101,12 @@ async function startProgram(
     if (program.exitCode !== null) throw new Error(`${app} ended with exit code ${program.exitCode}`);
     await sleep(50);
   }
-  return async () => {
-    program.kill("SIGTERM");
-    await exited;
+  return {
+    pid: program.pid ?? 0,
+    close: async () => {
+      program.kill("SIGTERM");
+      await exited;
+    },
   };
 }
 

@@ -29,7 +29,7 @@ export async function measureRecoveries(place: Place, rounds: number): Promise<R
   const { client } = api;
   const times: Recoveries = { start: [], process: [], worker: [] };
   const addWorker = async (): Promise<void> =>
-    void closing.push(await startWorker(place, client, { WHITTLE_THREADS: "1" }));
+    void closing.push((await startWorker(place, client, { WHITTLE_THREADS: "1" })).close);
   const lane = async (): Promise<void> => {
     for (let at = 0; at < samples / lanes / rounds; at++) {
       const submitted = Date.now();

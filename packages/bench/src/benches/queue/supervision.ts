@@ -9,12 +9,12 @@ import { median } from "../../statistics.ts";
 import { startWhittle, type Place } from "./programs.ts";
 
 /** An epoch takes 2 s and a checkpoint has 6.5 MB, or an epoch takes 16 s, on two cores of an AMD EPYC. */
-const trainings = {
+export const trainings = {
   "short-epochs": { family: "mlp", familyParams: { hidden: [512] }, dataset: "fashion-mnist", epochs: 16 },
   "long-epochs": { family: "cnn", familyParams: { filters: [32, 64] }, dataset: "fashion-mnist", epochs: 5 },
 } as const;
 
-type Training = keyof typeof trainings;
+export type Training = keyof typeof trainings;
 
 export const trainingNames: Training[] = ["short-epochs", "long-epochs"];
 

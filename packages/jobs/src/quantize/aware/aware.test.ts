@@ -38,7 +38,7 @@ describe("quantization-aware training", () => {
     expect(after.loss).toBeLessThan(untrained?.loss ?? 0);
   });
 
-  it("runs as one graph, then in integers alone, which predict as it did", async () => {
+  it("runs as one graph, then in integers alone, which predict as it did", { tags: ["tensorflow"] }, async () => {
     await quantized({ granularity: "tensor", bits: 8, training: { ...training, recovery: "distill" } });
     expect(logs.join("\n")).toMatch(/steps as one graph/);
     expect(logs.join("\n")).toMatch(/runs it as 1 QuantizeLinear, 1 Flatten, 2 QGemm/);
