@@ -25,7 +25,7 @@ it("runs pipelines, cancels and retries in a Redis Cluster, with all keys of an 
   await rig.queue.cancel(waiting);
   await rig.queue.retry(waiting);
   const other = createQueue({ redisUrl: cluster.url, prefix: rig.prefix, catalog });
-  await vi.waitFor(() => other.ping());
+  await vi.waitFor(() => other.ping(), { timeout: 20_000 });
   await other.submit({ kind: "make", params: {}, submittedBy: "another", idempotencyKey: "k" });
   await other.close();
   await rig.work(async (envelope, handle) => {

@@ -93,6 +93,6 @@ export async function whenReady<T>({ redis }: Context, work: () => Promise<T>): 
 function isOutage(error: unknown, redis: Connection): boolean {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : "";
   const lost =
-    /MaxRetries|Connection is closed|Command timed out|isn't writeable|ECONN|EPIPE|LOADING|MISCONF|\bOOM\b|CLUSTERDOWN|Cluster isn't ready/;
+    /MaxRetries|Connection is closed|Command timed out|isn't writeable|ECONN|EPIPE|LOADING|MISCONF|\bOOM\b|CLUSTERDOWN|Cluster (?:isn't ready|redirections)/;
   return redis.status !== "ready" || lost.test(text);
 }

@@ -47,9 +47,11 @@ export async function startCluster(): Promise<Cluster> {
     killMasterOf: async (key) => {
       const slot = await nodes[0]?.redis.cluster("KEYSLOT", key);
       const at = Math.floor((Number(slot) * masters) / slots);
-      if (nodes[at]) await kill(nodes[at]);
-      const replica = nodes[at + masters]?.redis;
-      await vi.waitFor(async () => expect(await replica?.info("replication")).toContain("role:master"), waiting);
+      const pair = nodes.filter((_, index) => index % masters === at);
+      // A restart may have made the replica the master.
+      const [replica, master] = (await isMaster(pair[0])) ? pair.toReversed() : pair;
+      if (master) await kill(master);
+      await vi.waitFor(async () => expect(await isMaster(replica)).toBe(true), waiting);
     },
     restart: async (away) => {
       await Promise.all(nodes.map(kill));
@@ -107,6 +109,10 @@ async function assemble(nodes: Node[]): Promise<void> {
       await vi.waitFor(async () => expect(await redis.info("replication")).toContain("master_link_status:up"), waiting);
     }),
   );
+}
+
+async function isMaster(node: Node | undefined): Promise<boolean> {
+  return (await node?.redis.info("replication"))?.includes("role:master") ?? false;
 }
 
 /** Waits until a node sees the whole cluster at work. */

@@ -36,7 +36,7 @@ export class Rig {
     this.prefix = `t${randomUUID().slice(0, 8)}`;
     this.queue = createQueue({ redisUrl: this.redis.url, prefix: this.prefix, catalog });
     this.#closing.push(() => this.queue.close());
-    await vi.waitFor(() => this.queue.ping());
+    await vi.waitFor(() => this.queue.ping(), { timeout: 20_000 });
   }
 
   async close(): Promise<void> {
