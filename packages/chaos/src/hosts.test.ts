@@ -55,7 +55,7 @@ describe.skipIf(missing !== undefined)(`hosts${skipped}`, () => {
     const port = typeof address === "object" ? address?.port : undefined;
     const talk = `let i = 0; const s = require("net").connect(${port}, "${network.address}"); setInterval(() => s.write(i++ + "\\n"), 20)`;
     const [first = "", ...rest] = host.command([process.execPath, "-e", talk]);
-    const talker = spawn(first, rest);
+    const ended = once(spawn(first, rest), "exit");
     await vi.waitFor(() => expect(Number(heard)).toBeGreaterThan(5), waiting);
     expect(network.processes().map(({ command }) => command)).toEqual([expect.stringContaining("setInterval")]);
 
@@ -69,7 +69,7 @@ describe.skipIf(missing !== undefined)(`hosts${skipped}`, () => {
 
     const before = host.name();
     await host.lose();
-    await once(talker, "exit");
+    await ended;
     expect([network.processes(), ends]).toEqual([[], []]);
     await host.replace();
     expect(run(host, "hostname")).toBe(host.name());
