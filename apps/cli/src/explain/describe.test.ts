@@ -59,12 +59,13 @@ describe("an explanation in words", () => {
     expect(lines.slice(2, 4)).toEqual(["my␣dog", "██··##"]);
     expect(lines).toContain('tokens from 0 to 1 "my"  +0.500  0.010');
     expect(lines).toContain('tokens from 4 "og"       -0.500  0.030');
-    expect(lines.at(-1)).toContain("3 runs of 2; estimated from 8 orders, with the standard error");
+    expect(lines.at(-1)).toContain("3 runs of 2 tokens; estimated from 8 orders, with the standard error");
   });
 
   it("names columns by their number, and words apart", () => {
     const columns = { ...found, parts: { kind: "columns" as const, grid: [2], size: 1 }, values: [0.5, 0.3] };
     expect(text(columns, 1)).toContain("column 0  +0.500");
+    expect(text(columns, 1)).toContain("2 columns; exact;");
     const words = { ...columns, parts: { kind: "tokens" as const, grid: [1], size: 2 }, values: [0.8] };
     expect(text(words, 1, ["good", "dog"])).toContain('tokens from 0 "good dog"  +0.800');
   });

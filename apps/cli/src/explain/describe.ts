@@ -58,8 +58,8 @@ function nameOf(part: number, { parts: { kind, grid, size } }: ExplainResponse, 
 }
 
 function origin({ method, permutations, evaluations, parts: { kind, grid, size } }: ExplainResponse): string {
-  const what =
-    kind === "patches" ? `patches of ${size} x ${size} in ${grid.join(" x ")}` : `${grid[0]} runs of ${size}`;
+  const runs = size === 1 ? `${grid[0]} ${kind}` : `${grid[0]} runs of ${size} ${kind}`;
+  const what = kind === "patches" ? `patches of ${size} x ${size} in ${grid.join(" x ")}` : runs;
   const how = method === "exact" ? "exact" : `estimated from ${permutations} orders, with the standard error`;
   return `${what}; ${how}; the model was run on ${evaluations} samples`;
 }

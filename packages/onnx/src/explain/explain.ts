@@ -57,7 +57,8 @@ export async function explain(
   const differing = new Set(of.filter((_part, place) => sample[place] !== baseline.values[place]));
   const players = Array.from({ length: count }, (_, part) => part).filter((part) => differing.has(part));
   const plan = planShapley(players.length, options);
-  const playerOf = of.map((part) => players.indexOf(part));
+  const numbers = new Map(players.map((part, player) => [part, player]));
+  const playerOf = of.map((part) => numbers.get(part) ?? -1);
   const logits: Float32Array[] = [];
   for (let from = 0; from < plan.coalitions.length; from += batch) {
     const some = plan.coalitions.slice(from, from + batch);

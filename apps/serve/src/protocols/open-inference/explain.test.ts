@@ -116,6 +116,14 @@ describe("an explanation", () => {
     expect(answer).toMatchObject({ status, body: { error: expect.stringContaining(message) } });
   });
 
+  it("is counted apart from predictions, whose times it would spoil", async () => {
+    const counts = async () =>
+      (await (await fetch(`${serve.url}/metrics`)).text()).match(/^whittle_serve_requests.*dense.*$/gm);
+    await explain("dense", {});
+    expect(await counts()).toContainEqual(expect.stringMatching(/protocol="explanation",model="dense",status="200"/));
+    expect(await counts()).not.toContainEqual(expect.stringContaining("open-inference"));
+  });
+
   it("is of one sample of a model with one input", async () => {
     expect(await explain("dense", {}, { ...x, shape: [2, 3], data: [1, 2, 3, 4, 5, 6] })).toMatchObject({
       status: 400,

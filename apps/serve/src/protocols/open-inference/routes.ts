@@ -30,13 +30,15 @@ export function openInference(context: ProtocolContext, server: { name: string; 
     registry.use(selectionOf(request.params), (servable) => infer(servable, request, response));
 
   const { gate, ...limits } = context.explanations;
-  const explainModel: RequestHandler<ModelPath> = (request, response) =>
-    registry.use(selectionOf(request.params), (servable) =>
+  const explainModel: RequestHandler<ModelPath> = (request, response) => {
+    response.locals["kind"] = "explanation";
+    return registry.use(selectionOf(request.params), (servable) =>
       gate(async () => {
         const asked = readRequest(servable, request, response);
         response.json(await explainRequest(servable, asked, limits, () => response.closed));
       }),
     );
+  };
 
   router.get("/v2", (_request, response) => {
     response.json({ ...server, extensions: ["binary_tensor_data", "model_repository"] });
