@@ -14,7 +14,7 @@ import { docsRouter } from "./docs.ts";
 import type { ApiConfig } from "./env.ts";
 import { createMetrics } from "./metrics.ts";
 import { openApiDocument } from "./openapi.ts";
-import { answerProblems, notFound, onlyJson, onlyObjects } from "./problem.ts";
+import { answerProblems, notFound, onlyJson, onlyMethods, onlyObjects } from "./problem.ts";
 import { limitRequests } from "./rate-limit.ts";
 import { mount, type Route } from "./route.ts";
 import { datasetRoutes } from "./routes/datasets.ts";
@@ -111,6 +111,7 @@ function createApp(
   app.get("/metrics", auth.bearer("read"), async (_request, response) => {
     response.type(metrics.contentType).send(await metrics.text());
   });
+  app.all("/metrics", onlyMethods(["get"]));
   app.use("/v1", auth.bearer("read"));
   const json = express.json({ limit: options.bodyLimitBytes, strict: false });
   mount(app, routes, auth, { json: [onlyJson, json, onlyObjects], bytes: readBytes(services.uploadLimitBytes) });

@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import { apiKeys, mustBe, parse, presentVariables } from "@whittle/contracts";
+import { apiKeys, mustBe, parse, presentVariables, redisUrl } from "@whittle/contracts";
 import { z } from "zod";
 
 /** A host, as it stands in a URL that was parsed: only so do the two compare. */
@@ -17,7 +17,7 @@ const schema = z
   .object({
     WHITTLE_API_HOST: z.string().default("127.0.0.1"),
     WHITTLE_API_PORT: z.coerce.number().int().min(0).max(65_535).default(7700),
-    REDIS_URL: z.url({ protocol: /^rediss?$/ }).default("redis://127.0.0.1:6379"),
+    REDIS_URL: redisUrl.default("redis://127.0.0.1:6379"),
     WHITTLE_PREFIX: z.string().default("whittle"),
     WHITTLE_STORE: z.string().default(".whittle/store"),
     WHITTLE_API_KEYS: apiKeys,

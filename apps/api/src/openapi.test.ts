@@ -59,6 +59,10 @@ describe("the OpenAPI document", () => {
     const listing = of("/v1/jobs");
     expect(listing.map(({ name }) => name)).toEqual(["kind", "state", "limit", "cursor"]);
     expect(listing[0]).toMatchObject({ in: "query", schema: { type: "string", enum: ["make", "change"] } });
+    for (const path of ["/v1/models", "/v1/datasets"])
+      expect(of(path).map(({ name }) => name)).toEqual(["limit", "cursor"]);
+    for (const path of ["/v1/models/{name}/versions", "/v1/datasets/{name}/versions"])
+      expect(of(path).map(({ name }) => name)).toEqual(["name", "limit", "cursor"]);
     expect(of("/v1/jobs/{id}/logs").map(({ name }) => name)).toEqual(["id", "after", "limit"]);
   });
 
@@ -72,6 +76,16 @@ describe("the OpenAPI document", () => {
     expect(references.length).toBeGreaterThan(10);
     for (const to of references)
       expect(Object.keys(components.schemas)).toContain(to.replace("#/components/schemas/", ""));
+  });
+
+  it("has all methods of its paths: any other is 405, and Allow names them", async () => {
+    const { paths } = await read();
+    for (const [path, operations] of Object.entries(paths)) {
+      const answer = await rig.send("PATCH", path.replaceAll(/\{\w+\}/g, "1"), {});
+      expect(answer, path).toMatchObject({ status: 405, body: { status: 405, code: "method_not_allowed" } });
+      const allowed = answer.headers.get("allow")?.split(", ");
+      expect(allowed, path).toEqual(expect.arrayContaining(Object.keys(operations).map((each) => each.toUpperCase())));
+    }
   });
 
   it("describes what the API answers", async () => {

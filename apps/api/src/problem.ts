@@ -55,6 +55,15 @@ export const notFound: RequestHandler = (request, _response, next) => {
   next(new AppError("not_found", `there is no ${request.method} ${request.path}; see /docs`));
 };
 
+/** Answers what no other handler of a path took: the path is there, but not for this method. */
+export function onlyMethods(methods: string[]): RequestHandler {
+  const allowed = methods.map((method) => (method === "get" ? "GET, HEAD" : method.toUpperCase())).join(", ");
+  return ({ method, path }, response, next) => {
+    response.set("Allow", allowed);
+    next(new AppError("method_not_allowed", `${path} takes ${allowed}, not ${method}; see /docs`));
+  };
+}
+
 /** Bodies are JSON; anything else is refused with 415. */
 export const onlyJson: RequestHandler = (request, response, next) => {
   const sent = request.get("content-type");

@@ -2,6 +2,7 @@ import { AppError, parse, type Scope } from "@whittle/contracts";
 import type { Request, RequestHandler, Response, Router } from "express";
 import type { z } from "zod";
 import type { Authenticator } from "./auth.ts";
+import { onlyMethods } from "./problem.ts";
 
 interface Described {
   method: "get" | "post" | "put" | "delete";
@@ -93,6 +94,12 @@ export function mount(
 ): void {
   for (const each of routes)
     router[each.method](each.path, auth.bearer(scopeOf(each)), ...(each.bytes ? read.bytes : read.json), each.run);
+  // Paths that differ only in what their parameters are called are one path.
+  const shapeOf = ({ path }: Route): string => path.replaceAll(/:\w+/g, ":");
+  for (const each of routes) {
+    const methods = routes.filter((other) => shapeOf(other) === shapeOf(each)).map(({ method }) => method);
+    router.all(each.path, onlyMethods(methods));
+  }
 }
 
 export function scopeOf({ scope, method }: Pick<Route, "scope" | "method">): Scope {

@@ -173,6 +173,21 @@ describe("bodies", () => {
     expect(await rig.get("/v1/jobs/%ff")).toMatchObject({ status: 400, body: { code: "invalid_request" } });
     expect(await rig.get("/v2/anything")).toMatchObject({ status: 404, body: { code: "not_found" } });
   });
+
+  it.each([
+    ["DELETE", "/v1/jobs", "GET, HEAD"],
+    ["PUT", "/v1/jobs/make", "POST, GET, HEAD"],
+    ["GET", "/v1/jobs/j1/cancel", "POST"],
+    ["OPTIONS", "/v1/models/small/versions/2", "GET, HEAD, DELETE"],
+    ["POST", "/healthz", "GET, HEAD"],
+    ["POST", "/openapi.json", "GET, HEAD"],
+    ["DELETE", "/metrics", "GET, HEAD"],
+  ])("paths that are there do not take %s %s, and say what they take", async (method, path, allowed) => {
+    const answer = await rig.send(method, path);
+    expect(answer).toMatchObject({ status: 405, body: { code: "method_not_allowed", title: "method not allowed" } });
+    expect(answer.body).toMatchObject({ detail: `${path} takes ${allowed}, not ${method}; see /docs` });
+    expect(answer.headers.get("allow")).toBe(allowed);
+  });
 });
 
 describe("Bull Board", () => {

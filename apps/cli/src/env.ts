@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { apiKeys, parse, presentVariables, scopes, type ApiKey } from "@whittle/contracts";
+import { apiKeys, parse, presentVariables, redisUrl, scopes, type ApiKey } from "@whittle/contracts";
 import { z } from "zod";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -22,7 +22,7 @@ const schema = z
     WHITTLE_DATA_DIR: z.string().optional(),
     WHITTLE_PREFIX: z.string().default("whittle"),
     WHITTLE_DRAIN_SECONDS: z.coerce.number().min(0).default(30),
-    REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+    REDIS_URL: redisUrl.optional(),
   })
   .transform((env) => ({
     apiUrl: env.WHITTLE_URL ?? urlOf(env.WHITTLE_API_HOST, env.WHITTLE_API_PORT),

@@ -20,6 +20,15 @@ export const noSuchPath: RequestHandler = (request) => {
   throw new AppError("not_found", `there is nothing at ${request.method} ${request.path}`);
 };
 
+/** Answers what no other handler of a path took: the path is there, but not for this method. */
+export function only(allowed: "GET" | "POST"): RequestHandler {
+  const methods = allowed === "GET" ? "GET, HEAD" : allowed;
+  return ({ method, path }, response) => {
+    response.set("Allow", methods);
+    throw new AppError("method_not_allowed", `${path} takes ${methods}, not ${method}`);
+  };
+}
+
 /** What Express and its body parser throw: errors with a status of their own. */
 function fromHttp(error: unknown, bodyLimit: number): AppError | undefined {
   if (error instanceof AppError || !(error instanceof Error) || !("status" in error)) return undefined;

@@ -44,6 +44,7 @@ describe("the worker's configuration", () => {
   it.each([
     [["--kinds", "train,trane"], /WHITTLE_KINDS[^]*trane is not a job kind; the kinds are .*train/],
     [["--concurrency", "0"], /WHITTLE_CONCURRENCY/],
+    [["--threads", "2"], /there is no option --threads; there are --kinds, --concurrency/],
   ])("refuses %j and says what would be right", (argv, message) => {
     expect(() => readConfig(argv, {})).toThrow(message);
   });

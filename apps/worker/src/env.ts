@@ -1,7 +1,6 @@
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { parse, presentVariables } from "@whittle/contracts";
+import { parse, parseCommandLine, presentVariables, redisUrl } from "@whittle/contracts";
 import { catalog } from "@whittle/jobs/catalog";
 import { z } from "zod";
 
@@ -22,7 +21,7 @@ const kept = z
 
 const schema = z
   .object({
-    REDIS_URL: z.url({ protocol: /^rediss?$/ }).default("redis://127.0.0.1:6379"),
+    REDIS_URL: redisUrl.default("redis://127.0.0.1:6379"),
     WHITTLE_PREFIX: z.string().default("whittle"),
     WHITTLE_STORE: z.string().default(".whittle/store"),
     WHITTLE_DATA_DIR: z.string().optional(),
@@ -88,16 +87,18 @@ export type WorkerConfig = z.output<typeof schema> & {
   childEnv: Record<string, string | undefined>;
 };
 
+const commandLine = z.object({ kinds: z.string().optional(), concurrency: z.string().optional() });
+
 /**
  * Reads `--kinds a,b` and `--concurrency N`, and the rest from the environment; an option wins over its variable.
- * @throws AppError `invalid_request` that names the variable.
+ * @throws AppError `invalid_request` that names the variable or the option.
  */
 export function readConfig(argv: string[], environment: NodeJS.ProcessEnv = process.env): WorkerConfig {
-  const { values } = parseArgs({ args: argv, options: { kinds: { type: "string" }, concurrency: { type: "string" } } });
+  const { options } = parseCommandLine(commandLine, argv);
   const env = {
     ...presentVariables(environment),
-    ...(values.kinds !== undefined && { WHITTLE_KINDS: values.kinds }),
-    ...(values.concurrency !== undefined && { WHITTLE_CONCURRENCY: values.concurrency }),
+    ...(options.kinds !== undefined && { WHITTLE_KINDS: options.kinds }),
+    ...(options.concurrency !== undefined && { WHITTLE_CONCURRENCY: options.concurrency }),
   };
   return { ...parse(schema, env, "The worker's configuration"), childEnv: { ...environment } };
 }

@@ -30,7 +30,7 @@ const chaosKind: Plugin = {
 
 /**
  * Makes `api.js`, `worker.js` and the worker's `child.js` and `probe.js` in `folder` from the apps' own sources, so that hundreds of
- * processes start quickly. The folder must lie in the repository, where Node finds the packages.
+ * processes start quickly; and `clock.js`, which gives them another clock. The folder must lie in the repository, where Node finds the packages.
  */
 export async function buildPrograms(folder: string): Promise<void> {
   await build({
@@ -39,6 +39,7 @@ export async function buildPrograms(folder: string): Promise<void> {
       worker: join(root, "apps/worker/src/main.ts"),
       child: join(root, "apps/worker/src/child.ts"),
       probe: join(import.meta.dirname, "job/probe.ts"),
+      clock: join(import.meta.dirname, "job/clock.ts"),
     },
     outdir: folder,
     bundle: true,

@@ -53,11 +53,11 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     load.keepOpen(0);
     await load.untilEnded(endLimitMs);
     await load.stop();
-    for (const orphan of await system.stopWorkers()) history.add({ what: "orphan", ...orphan });
+    for (const orphan of await system.stopPrograms()) history.add({ what: "orphan", ...orphan });
     await observe(system, history);
     const { entries } = history;
     const violations = check(entries);
-    const setting = { seed, store: options.store, workers, seconds: (Date.now() - began) / 1000 };
+    const setting = { seed, store: options.store, workers, hosts: options.hosts, seconds: (Date.now() - began) / 1000 };
     const report = makeReport(entries, violations, setting);
     return violations.length === 0 ? report : { ...report, evidence: await keepEvidence(system, options) };
   } finally {
@@ -75,7 +75,9 @@ async function keepEvidence({ folder }: System, { history, seed }: ChaosOptions)
 }
 
 async function strikeAll(arena: Arena, { faults: count, only, workers, enough, say }: ChaosOptions): Promise<void> {
-  const draw = createDeck(possible(arena.system, only), arena.random);
+  const faults = possible(arena.system, only);
+  if (faults.length === 0) throw new Error(`no fault with "${only}" in its kind is possible on this machine and store`);
+  const draw = createDeck(faults, arena.random);
   const under = new Set<Promise<void>>();
   const errors: unknown[] = [];
   // Not in the head of the loop, where each iteration would count on in a copy of its own.

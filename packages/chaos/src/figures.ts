@@ -24,6 +24,9 @@ export interface Figures {
   workerKilledUndisturbed: Figure;
   /** Of these undisturbed ones: until the job was seen to have lost its run, until a worker had taken it, until its process had begun. */
   workerKilledParts: { noticed: Figure; taken: Figure; begun: Figure };
+  /** As for the worker, from the loss of its whole host. */
+  hostLostTaken: Figure;
+  hostLost: Figure;
   /** From the request to cancel a running job to the end of its process. */
   cancelled: Figure;
   cancelledUndisturbed: Figure;
@@ -36,6 +39,7 @@ export function figures(entries: readonly Entry[]): Figures {
   const child = recoveries(entries, faults, "child killed");
   const worker = recoveries(entries, faults, "worker killed");
   const calm = undisturbed(worker, faults);
+  const host = recoveries(entries, faults, "worker's host lost, another comes");
   const cancels = cancellations(entries);
   return {
     childKilledTaken: summarize(child.map(({ from, taken }) => ({ from, to: taken }))),
@@ -49,6 +53,8 @@ export function figures(entries: readonly Entry[]): Figures {
       taken: summarize(calm.map(({ waits, taken }) => ({ from: waits, to: taken }))),
       begun: summarize(calm.map(({ taken, to }) => ({ from: taken, to }))),
     },
+    hostLostTaken: summarize(host.map(({ from, taken }) => ({ from, to: taken }))),
+    hostLost: summarize(host),
     cancelled: summarize(cancels),
     cancelledUndisturbed: summarize(undisturbed(cancels, faults)),
     pickedUp: summarize(pickUps(entries)),

@@ -1,9 +1,9 @@
 import { appendFileSync } from "node:fs";
 import type { JobEvent, JobResult, SerializedError } from "@whittle/contracts";
 
-/** What a job's own process writes down. `parent` is its supervisor's process. */
+/** What a job's own process writes down. `parent` is its supervisor's process; `skewMs`: how far its host's clock is ahead. */
 export type WitnessLine =
-  | { what: "begun"; step: number; pid: number; parent: number }
+  | { what: "begun"; step: number; pid: number; parent: number; skewMs?: number }
   | { what: "step"; step: number }
   | { what: "done" };
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { toAppError } from "@whittle/contracts";
+import { AppError, toAppError } from "@whittle/contracts";
 import type { ChaosParams } from "./job/contract.ts";
 import type { History } from "./history.ts";
 import type { Random } from "./random.ts";
@@ -52,7 +52,7 @@ export function createLoad(system: System, history: History, random: Random): Lo
     const options = { output, attempts, idempotencyKey: `submission-${submission}` };
     for (;;) {
       try {
-        const { id } = await system.client.send("chaos", params, options);
+        const { id } = await answered(system.client.send("chaos", params, options));
         history.add({ what: "accepted", job: id, submission, steps, interval, idle });
         if (!open.has(id)) open.set(id, { id, steps, epoch: 0, running: false, checkpoints: [] });
         return;
@@ -102,6 +102,16 @@ export function createLoad(system: System, history: History, random: Random): Lo
       await watching;
     },
   };
+}
+
+const answerLimitMs = 10_000;
+
+/** A host that is gone does not even break a connection: then it is the client that gives up. @throws AppError `unavailable`. */
+export function answered<T>(request: Promise<T>): Promise<T> {
+  const late = sleep(answerLimitMs, undefined, { ref: false }).then(() =>
+    Promise.reject(new AppError("unavailable", `no answer after ${answerLimitMs / 1000} s`)),
+  );
+  return Promise.race([request, late]);
 }
 
 /** Reads where the open jobs stand, from Redis itself, and writes down where their checkpoints' pointers have moved. */

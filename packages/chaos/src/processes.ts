@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Host } from "./hosts.ts";
 
 export interface ProgramOptions {
   name: string;
@@ -9,12 +10,14 @@ export interface ProgramOptions {
   program: string;
   env: Record<string, string | undefined>;
   log: string;
+  /** Where it runs; without one, here. */
+  host?: Host;
 }
 
 /** A program that is started again whenever it ends. */
 export interface Program {
   name: string;
-  /** Of the process that runs now. */
+  /** Of the process that runs now, as this machine knows it; 0 while there is none. */
   pid(): number;
   /** Sends a signal to it. */
   signal(name: NodeJS.Signals): void;
@@ -26,14 +29,14 @@ export interface Program {
 
 const pauseMs = 100;
 
-export function keepRunning({ name, program, env, log }: ProgramOptions): Program {
+export function keepRunning({ name, program, env, log, host }: ProgramOptions): Program {
   const output = createWriteStream(log, { flags: "a" });
   const leave = new AbortController();
   let largest: number | undefined;
   const start = (): ChildProcess => {
-    const command = [process.execPath, "--enable-source-maps", program];
-    const [first = "", ...rest] =
-      largest === undefined ? command : ["bash", "-c", `ulimit -f ${largest}; exec "$@"`, "bash", ...command];
+    const node = [process.execPath, "--enable-source-maps", program];
+    const command = largest === undefined ? node : ["bash", "-c", `ulimit -f ${largest}; exec "$@"`, "bash", ...node];
+    const [first = "", ...rest] = host ? host.command(command) : command;
     // What it writes comes through pipes, so that the limit is on its own files only.
     const child = spawn(first, rest, { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
     child.stdout.pipe(output, { end: false });
@@ -41,29 +44,31 @@ export function keepRunning({ name, program, env, log }: ProgramOptions): Progra
     return child;
   };
   let current = start();
-  const kill = (): void => void current.kill("SIGKILL");
+  const pid = (): number => (host ? childOf(current.pid ?? 0) : (current.pid ?? 0));
+  const send = (wanted: NodeJS.Signals): void => (pid() > 0 ? signal(pid(), wanted) : void current.kill(wanted));
+  const kill = (): void => send("SIGKILL");
   process.once("exit", kill);
   const stay = async (): Promise<void> => {
     while (!leave.signal.aborted) {
       await once(current, "exit");
-      if (leave.signal.aborted) return;
       await sleep(pauseMs);
+      if (leave.signal.aborted) return;
       current = start();
     }
   };
   const staying = stay();
   return {
     name,
-    pid: () => current.pid ?? 0,
-    signal: (wanted) => void current.kill(wanted),
+    pid,
+    signal: send,
     restart: (kibibytes) => {
       largest = kibibytes;
-      current.kill("SIGKILL");
+      kill();
     },
     stop: async (limitMs) => {
       leave.abort();
-      current.kill("SIGTERM");
-      const killer = setTimeout(() => current.kill("SIGKILL"), limitMs);
+      send("SIGTERM");
+      const killer = setTimeout(kill, limitMs);
       await staying;
       process.off("exit", kill);
       clearTimeout(killer);
@@ -78,14 +83,14 @@ export interface ProcessInfo {
   command: string;
 }
 
-/** The processes of this machine whose command names `text`; those that have ended and were not yet collected are none. */
-export function findProcesses(text: string): ProcessInfo[] {
+/** The processes of this machine; those that have ended and were not yet collected are none. */
+export function allProcesses(): ProcessInfo[] {
   return readdirSync("/proc").flatMap((entry) => {
     if (!/^\d+$/.test(entry)) return [];
     try {
       const command = readFileSync(`/proc/${entry}/cmdline`, "utf8").replaceAll("\0", " ").trim();
       const parent = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${entry}/status`, "utf8"))?.[1]);
-      return command.includes(text) && isAlive(Number(entry)) ? [{ pid: Number(entry), parent, command }] : [];
+      return isAlive(Number(entry)) ? [{ pid: Number(entry), parent, command }] : [];
     } catch {
       return []; // It has just ended.
     }
@@ -101,8 +106,18 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** The first child of a process; 0 when it has none. */
+export function childOf(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ")[0]);
+  } catch {
+    return 0; // It has ended.
+  }
+}
+
 /** Sends a signal to a process that may have ended. */
 export function signal(pid: number, name: NodeJS.Signals): void {
+  if (pid === 0) return; // The kernel would take it for our own group.
   try {
     process.kill(pid, name);
   } catch {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
-/** Stands between one worker and Redis. */
+/** Stands between a program and a server. */
 export interface Proxy {
   port: number;
   /** Breaks every connection, and refuses new ones for `ms`. */
@@ -11,7 +11,8 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-export async function startProxy(to: { host: string; port: number }): Promise<Proxy> {
+/** Listens on `address`, a loopback one by default. */
+export async function startProxy(to: { host: string; port: number }, address = "127.0.0.1"): Promise<Proxy> {
   const pairs = new Set<[Socket, Socket]>();
   let refusesUntil = 0;
   let stallsUntil = 0;
@@ -25,12 +26,12 @@ export async function startProxy(to: { host: string; port: number }): Promise<Pr
     join(pair, () => pairs.delete(pair));
     if (Date.now() < stallsUntil) for (const socket of pair) socket.pause();
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(0, address);
   await once(server, "listening");
-  const address = server.address();
+  const bound = server.address();
   const drop = (): void => pairs.forEach((pair) => pair.forEach((socket) => socket.destroy()));
   return {
-    port: typeof address === "object" && address ? address.port : 0,
+    port: typeof bound === "object" && bound ? bound.port : 0,
     cut: (ms) => {
       refusesUntil = Date.now() + ms;
       drop();

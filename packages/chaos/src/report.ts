@@ -7,8 +7,10 @@ import { all, byJob, type Entry } from "./history.ts";
 /** How a run was made. */
 interface Setting {
   seed: number;
-  store: "fs" | "s3";
+  store: string;
   workers: number;
+  /** Whether each worker had a host of its own. */
+  hosts: boolean;
   seconds: number;
 }
 
@@ -60,7 +62,7 @@ export function showReport(report: Report): string[] {
   const { faults, jobs, figures: measured, violations, seed } = report;
   const total = Object.values(faults).reduce((sum, each) => sum + each, 0);
   return [
-    `${total} faults, seed ${seed}, store ${report.store}, ${report.workers} workers, ${Math.round(report.seconds)} s, ${report.machine}`,
+    `${total} faults, seed ${seed}, store ${report.store}, ${report.workers} workers${report.hosts ? " on as many hosts" : ""}, ${Math.round(report.seconds)} s, ${report.machine}`,
     ...rows(faults),
     "jobs",
     ...rows({ ...jobs, starts: report.starts, "published by an earlier run": report.latePublications }),
@@ -74,6 +76,8 @@ export function showReport(report: Report): string[] {
     row("    until it was noticed", figureText(measured.workerKilledParts.noticed)),
     row("    until a worker had it", figureText(measured.workerKilledParts.taken)),
     row("    until its process had begun", figureText(measured.workerKilledParts.begun)),
+    row("worker's host lost to taken again", figureText(measured.hostLostTaken)),
+    row("  to running again", figureText(measured.hostLost)),
     row("cancelled to process gone", figureText(measured.cancelled)),
     row("  nothing else broken", figureText(measured.cancelledUndisturbed)),
     row("picked up by an idle worker", figureText(measured.pickedUp)),

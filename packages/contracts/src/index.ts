@@ -1,5 +1,7 @@
 export * from "./bytes.ts";
 export * from "./cache.ts";
+export * from "./command-line.ts";
+export * from "./cpu.ts";
 export * from "./environment.ts";
 export * from "./errors.ts";
 export * from "./parse.ts";
@@ -12,3 +14,4 @@ export * from "./events.ts";
 export * from "./pipeline.ts";
 export * from "./worker.ts";
 export * from "./training.ts";
+export * from "./redis-url.ts";

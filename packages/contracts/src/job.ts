@@ -11,7 +11,7 @@ export interface JobDefinition<K extends string = string, P extends z.ZodType = 
   kind: K;
   title: string;
   description: string;
-  /** The parameters that a caller sends; every default is in it. */
+  /** The parameters that a caller sends; every default is in it, and any other is refused. */
   params: P;
   /**
    * The parameters that name a model, with the role of that model in what comes out. `teachers.*.model` stands for the field `model` of

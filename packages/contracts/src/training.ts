@@ -210,15 +210,27 @@ export const trainingSettings = z.strictObject({
     }),
 });
 
-/** How the steps of a training run, and why: as one graph each, as one that XLA compiles, or op by op. */
-export const execution = z.object({
+/** How steps of a training run, and why: as one graph each, as one that XLA compiles, or op by op. */
+const stepExecution = z.object({
   mode: z.enum(["graph", "graph-xla", "eager"]),
   reason: z.string(),
   /** In which matrices are multiplied: float32 where the machine lacks what was asked for. */
   precision,
 });
 
+export const execution = stepExecution.extend({
+  /**
+   * The steps before, where an attempt on another machine ran them in another way, in their order; `until` counts the steps of the
+   * training that were done then.
+   */
+  earlier: z
+    .array(stepExecution.extend({ until: z.int().positive() }))
+    .min(1)
+    .optional(),
+});
+
 export type Precision = z.infer<typeof precision>;
+export type StepExecution = z.infer<typeof stepExecution>;
 export type Execution = z.infer<typeof execution>;
 export type Optimizer = z.infer<typeof optimizer>;
 export type Schedule = z.infer<typeof schedule>;

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import { canonicalJson, modelReferences, type JobDefinition } from "@whittle/contracts";
-import { cpuInfo } from "@whittle/onnx/runtime";
+import { canonicalJson, cpuInfo, modelReferences, type JobDefinition } from "@whittle/contracts";
 import type { JobContext } from "./shared/context.ts";
 import { versionsOf } from "./shared/versions.ts";
 import { startEngine } from "./shared/zoo-model.ts";

@@ -1,73 +1,103 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { Redis } from "ioredis";
-import { expect, it, vi } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { toAppError, type StoredJobEvent } from "@whittle/contracts";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { createQueue } from "./queue.ts";
+import { startCluster, type Cluster } from "./rig-cluster.ts";
+import { catalog, resultOf, succeed, untilStopped } from "./rig-jobs.ts";
 import { Rig } from "./rig.ts";
-import { catalog, succeed } from "./rig-jobs.ts";
-import { findRedisServer } from "./server.ts";
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  return typeof address === "object" && address ? address.port : 0;
-}
+let cluster: Cluster;
+const rig = new Rig();
+beforeAll(async () => {
+  cluster = await startCluster();
+  rig.redis = { url: cluster.url, pid: 0, shared: true, close: async () => {} };
+}, 60_000);
+beforeEach(() => rig.open());
+afterEach(() => rig.close());
+afterAll(() => cluster.close());
 
-/** A Redis Cluster of one node, which refuses what touches keys of two slots. */
-async function startCluster(dir: string): Promise<{ url: string; close: () => Promise<void> }> {
-  const port = await freePort();
-  const cluster = ["--cluster-enabled", "yes", "--cluster-port", String(await freePort()), "--bind", "127.0.0.1"];
-  const server = spawn(await findRedisServer(), ["--port", String(port), "--dir", dir, ...cluster], {
-    stdio: "ignore",
+it("runs pipelines, cancels and retries in a Redis Cluster, with all keys of an installation in one of its nodes", async () => {
+  const { jobs } = await rig.pipeline([
+    { step: "a", kind: "make" },
+    { step: "b", kind: "change", params: { base: "$a" } },
+  ]);
+  const waiting = await rig.submit("look");
+  await rig.queue.cancel(waiting);
+  await rig.queue.retry(waiting);
+  const other = createQueue({ redisUrl: cluster.url, prefix: rig.prefix, catalog });
+  await vi.waitFor(() => other.ping());
+  await other.submit({ kind: "make", params: {}, submittedBy: "another", idempotencyKey: "k" });
+  await other.close();
+  await rig.work(async (envelope, handle) => {
+    await handle.keep("1-1-checkpoint");
+    await handle.commit();
+    return succeed(envelope, handle);
   });
-  const redis = new Redis(port, { maxRetriesPerRequest: null });
-  redis.on("error", () => {});
-  await redis.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
-  await vi.waitFor(async () => expect(await redis.call("CLUSTER", "INFO")).toContain("cluster_state:ok"), 20_000);
-  await expect(redis.mget("a", "b")).rejects.toThrow("CROSSSLOT");
-  redis.disconnect();
-  const close = async (): Promise<void> => {
-    server.kill("SIGKILL");
-    await once(server, "exit");
-  };
-  return { url: `redis://127.0.0.1:${port}`, close };
-}
+  for (const id of [jobs["b"], waiting]) await rig.reaches(id, "completed");
+  expect(await rig.queue.counts()).toMatchObject({ make: { completed: expect.any(Number) } });
+  expect(await rig.queue.workers()).toHaveLength(1);
+  expect((await cluster.sizes()).filter((size) => size > 0)).toHaveLength(1);
+});
 
-it("all of the queue's keys lie in one slot of a Redis Cluster", async () => {
-  const dir = await mkdtemp(join(tmpdir(), "whittle-cluster-"));
-  const cluster = await startCluster(dir);
-  const rig = new Rig();
-  rig.redis = { url: cluster.url, pid: 0, shared: true, close: cluster.close };
-  await rig.open();
-  try {
-    const { jobs } = await rig.pipeline([
-      { step: "a", kind: "make" },
-      { step: "b", kind: "change", params: { base: "$a" } },
-    ]);
-    const cancelled = await rig.submit("look");
-    await rig.queue.cancel(cancelled);
-    await rig.queue.retry(cancelled);
-    const other = createQueue({ redisUrl: cluster.url, prefix: rig.prefix, catalog });
-    await vi.waitFor(() => other.ping());
-    await other.submit({ kind: "make", params: {}, submittedBy: "another", idempotencyKey: "k" });
-    await other.close();
-    await rig.work(async (envelope, handle) => {
-      await handle.keep("1-1-checkpoint");
-      await handle.commit();
-      return succeed(envelope, handle);
-    });
-    for (const id of [jobs["b"], cancelled]) await rig.reaches(id, "completed");
-    expect(await rig.queue.counts()).toMatchObject({ make: { completed: expect.any(Number) } });
-    expect(await rig.queue.workers()).toHaveLength(1);
-  } finally {
-    await rig.close();
-    await cluster.close();
-    await rm(dir, { recursive: true, force: true });
-  }
+it("a running job is cancelled, and a drained worker hands its job over", async () => {
+  const cancelled = await rig.submit("look");
+  await rig.work(untilStopped);
+  await rig.reaches(cancelled, "running");
+  await rig.queue.cancel(cancelled);
+  await rig.reaches(cancelled, "cancelled");
+  const handedOver = await rig.submit("look");
+  await rig.reaches(handedOver, "running");
+  const [worker] = await rig.queue.workers();
+  await rig.queue.drainWorker(worker?.id ?? "");
+  await rig.work(succeed);
+  expect(await rig.reaches(handedOver, "completed")).toMatchObject({ attemptsMade: 1 });
+});
+
+it("followers of a job get its end although their subscription was cut", async () => {
+  const id = await rig.submit();
+  const seen: StoredJobEvent[] = [];
+  await rig.queue.subscribe(id, undefined, (event) => void seen.push(event));
+  let cut = 0;
+  await rig.work(async (envelope) => {
+    await vi.waitFor(() => expect(cut).toBeGreaterThan(10), { timeout: 20_000 });
+    return resultOf(envelope);
+  });
+  while ((await rig.queue.get(id)).state !== "completed") cut += await cluster.cutSubscriptions();
+  await vi.waitFor(() => expect(seen.at(-1)).toMatchObject({ type: "state", state: "completed" }), { timeout: 20_000 });
+});
+
+it("answers unavailable while all nodes are away, and afterwards works with all that was accepted", async () => {
+  const id = await rig.submit();
+  let away = true;
+  await rig.work((envelope, handle) => (away ? untilStopped(envelope, handle) : succeed(envelope, handle)), {
+    lockDurationMs: 2000,
+    stalledIntervalMs: 500,
+  });
+  await rig.reaches(id, "running");
+  // Until the append-only file has everything.
+  await sleep(1200);
+  await cluster.restart(async () => {
+    // At first the client still believes that the nodes are there.
+    for (let times = 0; times < 5; times++) await expect(rig.submit()).rejects.toMatchObject({ code: "unavailable" });
+    away = false;
+  });
+  expect(await rig.reaches(id, "completed")).toMatchObject({ attemptsMade: 1 });
+});
+
+it("goes on when the node with its keys dies and its replica takes over", async () => {
+  const before = await rig.submit();
+  const running = await rig.submit("look");
+  let finish = (): void => {};
+  const over = new Promise<void>((resolve) => (finish = resolve));
+  await rig.work(async (envelope) => over.then(() => resultOf(envelope)), { concurrency: 2 });
+  for (const id of [before, running]) await rig.reaches(id, "running");
+  const replaced = cluster.killMasterOf(rig.prefix);
+  for (let times = 0; times < 3; times++)
+    expect(await rig.submit().catch(toAppError)).toSatisfy(
+      (answer) => typeof answer === "string" || answer.code === "unavailable",
+    );
+  await replaced;
+  finish();
+  for (const id of [before, running]) expect(await rig.reaches(id, "completed")).toMatchObject({ attemptsMade: 1 });
+  expect(await rig.reaches(await rig.submit(), "completed")).toMatchObject({ attemptsMade: 1 });
 });

@@ -1,37 +1,64 @@
-import { AppError } from "@whittle/contracts";
+import { AppError, redisAddress } from "@whittle/contracts";
 import { Queue } from "bullmq";
-import { Redis, type RedisOptions } from "ioredis";
+import { Cluster, Redis, type ClusterOptions, type RedisOptions } from "ioredis";
 import { makeKeys, type Keys } from "./keys.ts";
+import { silenceMs } from "./limits.ts";
 
-const reconnect: RedisOptions = { retryStrategy: (times) => Math.min(50 * 2 ** times, 1000), connectTimeout: 5000 };
+/** To one server, or to the nodes of a cluster. */
+export type Connection = Redis | Cluster;
 
 /** A connection that answers at once when Redis is away, and comes back by itself. */
-export function producerConnection(url: string): Redis {
-  return open(url, { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: 5000 });
+export function producerConnection(url: string): Connection {
+  return open(url, { maxRetriesPerRequest: 1, commandTimeout: 5000 }, { enableOfflineQueue: false });
 }
 
 /** A connection whose commands wait until Redis is back. */
-export function workerConnection(url: string): Redis {
-  return open(url, { maxRetriesPerRequest: null });
+export function workerConnection(url: string): Connection {
+  return open(url, { maxRetriesPerRequest: null }, { maxRedirections: Infinity });
 }
 
-function open(url: string, options: RedisOptions): Redis {
-  const redis = new Redis(url, { ...reconnect, ...options });
+const pause = (times: number): number => Math.min(50 * 2 ** times, 1000);
+
+function open(
+  url: string,
+  each: RedisOptions,
+  { enableOfflineQueue = true, ...cluster }: Pick<ClusterOptions, "enableOfflineQueue" | "maxRedirections">,
+): Connection {
+  const address = redisAddress(url);
+  const options = { ...each, connectTimeout: 5000, socketTimeout: silenceMs };
+  const redis = address.cluster
+    ? new Cluster(address.urls, {
+        ...cluster,
+        enableOfflineQueue,
+        clusterRetryStrategy: pause,
+        redisOptions: { ...options, ...credentials(address.urls[0]) },
+      })
+    : new Redis(url, { ...options, enableOfflineQueue, retryStrategy: pause });
   // Every command reports its own failure; without a listener ioredis writes each reconnect to the console.
   redis.on("error", () => {});
   return redis;
 }
 
+/** What the nodes that the named ones tell of are to be given too. */
+function credentials(url: string): RedisOptions {
+  const { protocol, username, password } = new URL(url);
+  return {
+    ...(username !== "" && { username: decodeURIComponent(username) }),
+    ...(password !== "" && { password: decodeURIComponent(password) }),
+    ...(protocol === "rediss:" && { tls: {} }),
+  };
+}
+
 /** What both sides of the queue work with. */
 export interface Context {
-  redis: Redis;
+  redis: Connection;
   keys: Keys;
   /** The BullMQ queue of a job kind. */
   queue: (kind: string) => Queue;
   close: () => Promise<void>;
 }
 
-export function createContext(redis: Redis, prefix: string): Context {
+export function createContext(redis: Connection, prefix: string): Context {
   const keys = makeKeys(prefix);
   const queues = new Map<string, Queue>();
   const queue = (kind: string): Queue => {
@@ -63,8 +90,9 @@ export async function whenReady<T>({ redis }: Context, work: () => Promise<T>): 
   }
 }
 
-function isOutage(error: unknown, redis: Redis): boolean {
+function isOutage(error: unknown, redis: Connection): boolean {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : "";
-  const lost = /MaxRetries|Connection is closed|Command timed out|isn't writeable|ECONN|EPIPE|LOADING|MISCONF|\bOOM\b/;
+  const lost =
+    /MaxRetries|Connection is closed|Command timed out|isn't writeable|ECONN|EPIPE|LOADING|MISCONF|\bOOM\b|CLUSTERDOWN|Cluster isn't ready/;
   return redis.status !== "ready" || lost.test(text);
 }

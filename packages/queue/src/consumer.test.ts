@@ -20,6 +20,8 @@ describe("a worker", () => {
     await rig.work(
       async (envelope) => {
         most = Math.max(most, ++now);
+        // On a busy machine the first may otherwise have ended before the second is taken.
+        await vi.waitFor(() => expect(most).toBe(2), { timeout: 20_000 });
         await new Promise((resolve) => setTimeout(resolve, 20));
         now--;
         return resultOf(envelope);

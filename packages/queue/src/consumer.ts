@@ -2,8 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { WorkerView } from "@whittle/contracts";
 import { Worker, type Job } from "bullmq";
-import type { Redis } from "ioredis";
-import { createContext, workerConnection, type Context } from "./connection.ts";
+import { createContext, workerConnection, type Connection, type Context } from "./connection.ts";
 import { loseRun } from "./fence.ts";
 import { announceEveryMs, lockDurationMs, quarantineAfter, retention, stalledIntervalMs } from "./limits.ts";
 import { maintain, type MaintenanceOptions } from "./maintenance.ts";
@@ -60,7 +59,7 @@ class QueueConsumer implements Consumer {
   readonly #options: ConsumerOptions;
   readonly #run: RunOptions;
   readonly #context: Context;
-  readonly #subscriber: Redis;
+  readonly #subscriber: Connection;
   /** One BullMQ worker a kind, of which jobs are taken by hand: only so does `concurrency` hold for all kinds together. */
   readonly #sources: Worker[];
   readonly #running = new Map<string, Running>();

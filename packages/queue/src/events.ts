@@ -1,7 +1,6 @@
 import { jobEvent, parse, type JobEvent, type StoredJobEvent } from "@whittle/contracts";
-import type { Redis } from "ioredis";
 import { z } from "zod";
-import type { Context } from "./connection.ts";
+import type { Connection, Context } from "./connection.ts";
 import { maxEvents } from "./limits.ts";
 
 /** An event's place in its job's stream. */
@@ -45,6 +44,8 @@ interface Follower {
   reading: Promise<void>;
 }
 
+const clusterLookMs = 2000;
+
 /** Followers of jobs' events: one Redis subscription for all; after an outage each goes on where it was. */
 export interface Followers {
   /** Leaves out the end of a run after which the job was retried: the end that `listener` gets is the last. */
@@ -52,7 +53,7 @@ export interface Followers {
   close(): void;
 }
 
-export function createFollowers(context: Context, subscriber: Redis): Followers {
+export function createFollowers(context: Context, subscriber: Connection): Followers {
   const followers = new Map<string, Set<Follower>>();
 
   const catchUp = async (id: string, follower: Follower): Promise<void> => {
@@ -72,8 +73,11 @@ export function createFollowers(context: Context, subscriber: Redis): Followers 
 
   subscriber.subscribe(context.keys.nudge).catch(() => {});
   subscriber.on("message", (_channel, id: string) => deliverAll(id));
-  context.redis.on("ready", () => [...followers.keys()].forEach(deliverAll));
-  subscriber.on("ready", () => [...followers.keys()].forEach(deliverAll));
+  const lookAgain = (): void => [...followers.keys()].forEach(deliverAll);
+  context.redis.on("ready", lookAgain);
+  subscriber.on("ready", lookAgain);
+  // The client of a cluster does not say when its subscription was broken.
+  const looking = subscriber.isCluster ? setInterval(lookAgain, clusterLookMs) : undefined;
 
   const follow: Followers["follow"] = (id, after, listener) => {
     const follower: Follower = { after, listener, reading: Promise.resolve() };
@@ -85,5 +89,9 @@ export function createFollowers(context: Context, subscriber: Redis): Followers 
       if (others.size === 0 && followers.get(id) === others) followers.delete(id);
     };
   };
-  return { follow, close: () => subscriber.disconnect() };
+  const close = (): void => {
+    clearInterval(looking);
+    subscriber.disconnect();
+  };
+  return { follow, close };
 }

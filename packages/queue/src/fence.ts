@@ -11,7 +11,7 @@ import { stateEvent } from "./transitions.ts";
  * moment, so that no earlier run can still move the checkpoints in it.
  */
 const startScript = script(`${prelude}
-local lock, token, limit, json, happened = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
+local lock, token, limit, json, happened = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], ARGV[7]
 local job = key('job', id)
 if redis.call('GET', lock) ~= token then return 'unheld' end
 local place = redis.call('HGET', job, 'place')
@@ -35,15 +35,15 @@ return {epoch, redis.call('HGETALL', job)}
 
 /** What the scripts below begin with: they do nothing for a run that is not the job's latest, or whose job has ended. */
 const fenced = `${prelude}
-local epoch = ARGV[4]
+local epoch = ARGV[3]
 local job = key('job', id)
 local held = redis.call('HMGET', job, 'place', 'epoch', 'running')
 if held[1] ~= 'queue' or held[2] ~= epoch or held[3] ~= epoch then return 'stale' end
 `;
 
 const emitScript = script(`${fenced}
-event(id, ARGV[5])
-if ARGV[6] ~= '' then redis.call('HSET', job, 'progress', ARGV[6]) end
+event(id, ARGV[4])
+if ARGV[5] ~= '' then redis.call('HSET', job, 'progress', ARGV[5]) end
 return ''
 `);
 
@@ -60,7 +60,7 @@ return ''
  */
 const keepScript = script(`${fenced}
 local function seriesOf(name) return string.match(name, '^%d+%-%d+%-(.-)%-?%d*$') end
-local name = ARGV[5]
+local name = ARGV[4]
 local names = cjson.decode(redis.call('HGET', job, 'checkpoints') or '[]')
 local kept, dropped, same = {name}, {}, 1
 for _, each in ipairs(names) do
@@ -75,25 +75,25 @@ return dropped
 `);
 
 const leaveScript = script(`${fenced}
-redis.call('HSET', job, 'run:' .. epoch, ARGV[5])
+redis.call('HSET', job, 'run:' .. epoch, ARGV[4])
 redis.call('HDEL', job, 'running')
 stepOut(id)
 lineUp(id)
-for at = 7, #ARGV do redis.call('HINCRBY', job, ARGV[at], 1) end
-event(id, ARGV[6])
+for at = 6, #ARGV do redis.call('HINCRBY', job, ARGV[at], 1) end
+event(id, ARGV[5])
 return {tonumber(redis.call('HGET', job, 'failures') or 0), tonumber(redis.call('HGET', job, 'strikes') or 0)}
 `);
 
 /** Ends a run whose worker has gone: nobody holds BullMQ's lock on the job any more. */
 const loseScript = script(`${prelude}
 local job = key('job', id)
-if redis.call('EXISTS', ARGV[4]) == 1 or redis.call('HGET', job, 'place') ~= 'queue' then return 0 end
+if redis.call('EXISTS', ARGV[3]) == 1 or redis.call('HGET', job, 'place') ~= 'queue' then return 0 end
 if redis.call('HDEL', job, 'running') == 0 then return 0 end
 stepOut(id)
 lineUp(id)
 redis.call('HINCRBY', job, 'losses', 1)
 redis.call('HINCRBY', job, 'strikes', 1)
-event(id, ARGV[5])
+event(id, ARGV[4])
 return 1
 `);
 
@@ -223,5 +223,5 @@ function call(
   id: string,
   args: (string | number)[],
 ): Promise<unknown> {
-  return run(redis, what, keys.job(id), [keys.prefix, Date.now(), id, ...args]);
+  return run(redis, what, keys.job(id), [keys.prefix, id, ...args]);
 }

@@ -25,6 +25,11 @@ export const keptCheckpoints = 2;
 /** Wait before the n-th run after a failure, doubled each time, and its upper limit. */
 export const firstBackoffMs = 1000;
 export const maxBackoffMs = 60_000;
+/**
+ * How long a command waits for an answer before a new connection is made: over one that a network has dropped without a word, the kernel
+ * tries for a quarter of an hour, more and more rarely. BullMQ's own reads wait for up to 10 s.
+ */
+export const silenceMs = 15_000;
 /** How often a worker announces itself, and how long an announcement holds. */
 export const announceEveryMs = 5_000;
 export const announcementSeconds = 15;

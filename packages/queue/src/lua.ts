@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Redis } from "ioredis";
+import type { Connection } from "./connection.ts";
 import { maxEvents, progressWebhookMs } from "./limits.ts";
 
 /** A Lua script that Redis keeps by its hash. */
@@ -11,6 +11,17 @@ export interface Script {
 export function script(source: string): Script {
   return { source, sha: createHash("sha1").update(source).digest("hex") };
 }
+
+/**
+ * Hosts' clocks may differ by minutes, so what several of them compare is told by the clock of Redis. In Lua `now()`, in ms since
+ * 1970.
+ */
+export const luaNow = `
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+`;
 
 /**
  * Whose turn it is, kept with the records. `waiting:<kind>:<submitter>`: jobs by priority, those that were nominated last;
@@ -51,10 +62,11 @@ local function serve(job)
 end
 `;
 
-/** Every script of a job begins with this. ARGV: prefix, now (ms since 1970), id, then its own. */
+/** Every script of a job begins with this. ARGV: prefix, id, then its own. */
 export const prelude = `
-local prefix, now, id = ARGV[1], ARGV[2], ARGV[3]
+local prefix, id = ARGV[1], ARGV[2]
 local function key(...) return prefix .. ':' .. table.concat({...}, ':') end
+${luaNow}
 ${turns}
 local function event(job, json)
   redis.call('XADD', key('events', job), 'MAXLEN', '~', ${maxEvents}, '*', 'e', json)
@@ -71,7 +83,7 @@ end
 
 /** Runs a script; `key` is where it belongs, `args` are what it takes. Sends the source when Redis does not have it (any more). */
 export async function run(
-  redis: Redis,
+  redis: Connection,
   { source, sha }: Script,
   key: string,
   args: (string | number)[],

@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { StoredJobEvent } from "@whittle/contracts";
 import { describe, expect, it, vi } from "vitest";
+import { workerConnection } from "./connection.ts";
 import { startLease } from "./lease.ts";
 import { resultOf, succeed, untilStopped } from "./rig-jobs.ts";
 import { useRig } from "./rig.ts";
@@ -18,6 +20,41 @@ async function killRedis(): Promise<void> {
   process.kill(rig.redis.pid, "SIGKILL");
   await vi.waitFor(() => expect(() => process.kill(rig.redis.pid, 0)).toThrow("ESRCH"));
 }
+
+/** Passes on what comes to the first connection until `cut`, and then nothing more, though it stays open; later ones work. */
+async function startSilentProxy(port: number) {
+  const sockets: Socket[] = [];
+  const server = createServer((inward) => {
+    const outward = connect(port, "127.0.0.1");
+    inward.pipe(outward).pipe(inward);
+    for (const socket of [inward, outward]) socket.on("error", () => {});
+    sockets.push(inward, outward);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const address = server.address();
+  return {
+    port: typeof address === "object" ? String(address?.port) : "",
+    cut: () => sockets.slice(0, 2).forEach((socket) => socket.unpipe().pause()),
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+it("a connection over which nothing comes any more is replaced, and what was asked is asked again", async () => {
+  const proxy = await startSilentProxy(Number(new URL(rig.redis.url).port));
+  const redis = workerConnection(Object.assign(new URL(rig.redis.url), { port: proxy.port }).href);
+  try {
+    expect(await redis.ping()).toBe("PONG");
+    proxy.cut();
+    expect(await redis.set("here", "again")).toBe("OK");
+    expect(await redis.get("here")).toBe("again");
+  } finally {
+    redis.disconnect();
+    proxy.close();
+  }
+});
 
 describe("when Redis is killed and comes back", () => {
   it("producers answer unavailable, then work again with all that was accepted", async () => {

@@ -188,6 +188,58 @@ describe("a pipeline with a step that fails", () => {
     expect((await rig.queue.pipeline(id)).state).toBe("completed");
   });
 
+  it("goes on from a cancelled step that is retried", async () => {
+    const { id, jobs } = await rig.pipeline(chain);
+    await rig.queue.cancel(jobs["first"] ?? "");
+    await rig.queue.retry(jobs["first"] ?? "");
+    expect((await rig.queue.pipeline(id)).state).toBe("waiting");
+    await rig.work(succeed);
+    await rig.reaches(jobs["third"], "completed");
+    expect((await rig.queue.pipeline(id)).state).toBe("completed");
+  });
+
+  it("goes on when it was cancelled as a whole and its first step is retried", async () => {
+    const { id, jobs } = await rig.pipeline(chain);
+    await rig.queue.cancelPipeline(id);
+    await rig.queue.retry(jobs["first"] ?? "");
+    const view = await rig.queue.pipeline(id);
+    expect([view.state, ...view.steps.map(({ state }) => state)]).toEqual(["waiting", "waiting", "blocked", "blocked"]);
+    await rig.work(succeed);
+    await rig.reaches(jobs["third"], "completed");
+    expect((await rig.queue.pipeline(id)).state).toBe("completed");
+  });
+
+  it("goes on behind the running step it was cancelled with, once all that a step takes is retried", async () => {
+    const { id, jobs } = await rig.pipeline(diamond);
+    let execute: Execute = async (envelope, handle) =>
+      envelope.pipeline?.step === "root" ? resultOf(envelope) : untilStopped(envelope, handle);
+    await rig.work((envelope, handle) => execute(envelope, handle), { concurrency: 2 });
+    await Promise.all(["left", "right"].map((step) => rig.reaches(jobs[step], "running")));
+    await rig.queue.cancelPipeline(id);
+    await Promise.all(["left", "right"].map((step) => rig.reaches(jobs[step], "cancelled")));
+    execute = succeed;
+    await rig.queue.retry(jobs["left"] ?? "");
+    await rig.reaches(jobs["left"], "completed");
+    expect((await rig.queue.get(jobs["last"] ?? "")).state).toBe("cancelled");
+    await rig.queue.retry(jobs["right"] ?? "");
+    await rig.reaches(jobs["last"], "completed");
+    expect((await rig.queue.pipeline(id)).state).toBe("completed");
+  });
+
+  it("leaves alone a step that was cancelled by itself, and what takes from it", async () => {
+    const { id, jobs } = await rig.pipeline(chain);
+    await rig.queue.cancel(jobs["second"] ?? "");
+    await rig.queue.cancelPipeline(id);
+    await rig.queue.retry(jobs["first"] ?? "");
+    const { state, steps } = await rig.queue.pipeline(id);
+    expect([state, ...steps.map((step) => step.state)]).toEqual(["cancelled", "waiting", "cancelled", "failed"]);
+    await rig.work(succeed);
+    await rig.reaches(jobs["first"], "completed");
+    await rig.queue.retry(jobs["second"] ?? "");
+    await rig.reaches(jobs["third"], "completed");
+    expect((await rig.queue.pipeline(id)).state).toBe("completed");
+  });
+
   it("refuses to run a step whose input has published nothing", async () => {
     const { jobs } = await rig.pipeline(chain);
     const execute = vi.fn<Execute>(async () => ({ metrics: {} }));

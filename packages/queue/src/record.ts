@@ -67,6 +67,8 @@ const jobRecord = z.object({
   end: json(jobEnd).optional(),
   /** The wish to cancel: the time of it. */
   cancel: z.string().optional(),
+  /** That wish was for the whole pipeline. */
+  cancelledWithPipeline: z.literal("1").optional(),
   /** The epoch that was allowed to publish, after which the job can't be cancelled. */
   committing: z.coerce.number().optional(),
   /** How often it was started, and the start that is under way. */

@@ -1,3 +1,4 @@
+import { redisNow } from "./clock.ts";
 import type { Context } from "./connection.ts";
 import { firstIdAt } from "./ids.ts";
 import { prelude, run, script } from "./lua.ts";
@@ -24,11 +25,12 @@ const batch = 1000;
  * artifact a job that has not ended takes, is never touched.
  * @returns how many were removed.
  */
-export async function applyRetention(context: Context, retention: Retention, now = Date.now()): Promise<number> {
+export async function applyRetention(context: Context, retention: Retention, now?: number): Promise<number> {
+  const time = now ?? (await redisNow(context));
   let removed = 0;
   for (const state of ["completed", "failed", "cancelled"] as const) {
     const { ageMs, count } = retention[state];
-    const old = await endedBefore(context, state, now - ageMs);
+    const old = await endedBefore(context, state, time - ageMs);
     const many = await beyond(context, state, count);
     for (const id of new Set([...old, ...many])) removed += await drop(context, id);
   }
@@ -53,7 +55,7 @@ async function drop(context: Context, id: string): Promise<number> {
   const record = await readRecord(context, id);
   if (record && (await isTaken(context, record))) return 0;
   if (record) await context.queue(record.envelope.kind).remove(id);
-  return Number(await run(redis, dropScript, keys.job(id), [keys.prefix, Date.now(), id]));
+  return Number(await run(redis, dropScript, keys.job(id), [keys.prefix, id]));
 }
 
 async function isTaken(context: Context, { dependants }: JobRecord): Promise<boolean> {

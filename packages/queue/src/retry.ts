@@ -7,7 +7,7 @@ import { reopen } from "./transitions.ts";
 
 /**
  * Runs a failed or cancelled job again, with all its attempts, a failed one from its last checkpoint; the later steps of its pipeline that
- * failed because of it wait again.
+ * failed because of it, or were cancelled with the whole pipeline, wait again.
  * @throws AppError `not_found`; `conflict` when it has not ended, has completed, or takes from a step that has not completed.
  */
 export async function retryJob(context: Context, id: string): Promise<void> {
@@ -33,13 +33,19 @@ export async function retryJob(context: Context, id: string): Promise<void> {
 async function reopenDependants(context: Context, record: JobRecord, opened: Set<string>): Promise<void> {
   for (const id of record.dependants) {
     const dependant = await readRecord(context, id);
-    if (dependant?.end?.error?.code !== "failed_dependency" || opened.has(id)) continue;
+    if (dependant?.end === undefined || !followsItsInputs(dependant) || opened.has(id)) continue;
     const needs = await openInputs(context, dependant, opened);
     if (needs === undefined) continue;
     opened.add(id);
     await reopen(context, id, dependant.end, needs);
     await reopenDependants(context, dependant, opened);
   }
+}
+
+/** Whether a job ended only because something else of its pipeline did, or all of it was cancelled. */
+function followsItsInputs({ end, cancelledWithPipeline }: JobRecord): boolean {
+  if (end?.state === "cancelled") return cancelledWithPipeline !== undefined;
+  return end?.error?.code === "failed_dependency";
 }
 
 /** The inputs that have still to come; undefined when one has failed and is not run again. */

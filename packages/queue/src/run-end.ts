@@ -3,7 +3,7 @@ import { UnrecoverableError } from "bullmq";
 import type { Context } from "./connection.ts";
 import type { Refusal, Setbacks, Started } from "./fence.ts";
 import { firstBackoffMs, maxBackoffMs } from "./limits.ts";
-import { wake } from "./ready.ts";
+import { setPause, wake } from "./ready.ts";
 import { encodeError, readRecord, requireRecord, type JobEnd, type JobRecord } from "./record.ts";
 import type { RunOptions, Running } from "./run-job.ts";
 import { propagate } from "./settle.ts";
@@ -44,6 +44,7 @@ export async function concludeRun(
   const pauseMs = pauseOf(outcome, setbacks);
   if (pauseMs > 0) {
     await job.moveToDelayed(Date.now() + pauseMs, token);
+    await setPause(context, running.kind, running.id, pauseMs);
     return;
   }
   await job.moveToWait(token);

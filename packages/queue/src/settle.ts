@@ -1,4 +1,5 @@
 import { AppError } from "@whittle/contracts";
+import { redisNow } from "./clock.ts";
 import type { Context } from "./connection.ts";
 import { bullRetention } from "./limits.ts";
 import { readRecord, type JobEnd, type JobRecord } from "./record.ts";
@@ -68,7 +69,6 @@ async function failDependant(context: Context, id: string, input: JobRecord): Pr
 /** Settles what has lain in the outbox for some seconds, because the process that put it there died or lost Redis. */
 export async function sweep(context: Context): Promise<void> {
   const { redis, keys } = context;
-  for (const id of await redis.zrangebyscore(keys.outbox, "-inf", Date.now() - sweepAgeMs, "LIMIT", 0, 100)) {
-    await settle(context, id);
-  }
+  const old = (await redisNow(context)) - sweepAgeMs;
+  for (const id of await redis.zrangebyscore(keys.outbox, "-inf", old, "LIMIT", 0, 100)) await settle(context, id);
 }

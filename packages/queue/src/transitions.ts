@@ -9,7 +9,7 @@ local function enter(job, kind, place, needs)
   redis.call('HSET', key('job', job), 'place', place)
   redis.call('ZADD', key('jobs', 'open'), 0, job)
   if place == 'queue' then
-    redis.call('ZADD', key('outbox'), now, job)
+    redis.call('ZADD', key('outbox'), now(), job)
     lineUp(job)
   else
     redis.call('SADD', key('blocked', kind), job)
@@ -19,7 +19,7 @@ end
 `;
 
 const createScript = script(`${common}
-local idempotency, value, pipeline, jobs = ARGV[4], ARGV[5], ARGV[6], cjson.decode(ARGV[7])
+local idempotency, value, pipeline, jobs = ARGV[3], ARGV[4], ARGV[5], cjson.decode(ARGV[6])
 if idempotency ~= '' then
   local seen = redis.call('GET', key('idempotency', idempotency))
   if seen then return seen end
@@ -37,7 +37,7 @@ return ''
 `);
 
 const endScript = script(`${common}
-local from, state, json, happened, epoch, run, littered = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local from, state, json, happened, epoch, run, littered = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local job = key('job', id)
 if redis.call('HGET', job, 'place') ~= from then return 0 end
 if epoch ~= '' then
@@ -60,7 +60,7 @@ return 1
 `);
 
 const unblockScript = script(`${common}
-local input, happened = ARGV[4], ARGV[5]
+local input, happened = ARGV[3], ARGV[4]
 redis.call('SREM', key('needs', id), input)
 if redis.call('HGET', key('job', id), 'place') ~= 'blocked' or redis.call('SCARD', key('needs', id)) > 0 then return 0 end
 redis.call('SREM', key('blocked', redis.call('HGET', key('job', id), 'kind')), id)
@@ -70,11 +70,12 @@ return 1
 `);
 
 const reopenScript = script(`${common}
-local needs, happened, kept = cjson.decode(ARGV[4]), ARGV[5], ARGV[6]
+local needs, happened, kept = cjson.decode(ARGV[3]), ARGV[4], ARGV[5]
 local job = key('job', id)
 if redis.call('HGET', job, 'place') ~= 'ended' then return 0 end
 if kept == '0' then redis.call('HDEL', job, 'checkpoints') end
-redis.call('HDEL', job, 'end', 'cancel', 'committing', 'progress', 'attempts', 'losses', 'strikes', 'failures', 'drains')
+redis.call('HDEL', job, 'end', 'cancel', 'cancelledWithPipeline', 'committing', 'progress')
+redis.call('HDEL', job, 'attempts', 'losses', 'strikes', 'failures', 'drains')
 redis.call('SREM', key('litter'), id)
 redis.call('ZREM', key('jobs', 'failed'), id)
 redis.call('ZREM', key('jobs', 'cancelled'), id)
@@ -86,8 +87,9 @@ return 1
 const wishScript = script(`${common}
 local job = key('job', id)
 if redis.call('HGET', job, 'place') == 'ended' or redis.call('HEXISTS', job, 'committing') == 1 then return 0 end
-redis.call('HSET', job, 'cancel', ARGV[4])
-redis.call('ZADD', key('outbox'), now, id)
+if ARGV[4] == '1' and redis.call('HEXISTS', job, 'cancel') == 0 then redis.call('HSET', job, 'cancelledWithPipeline', '1') end
+redis.call('HSET', job, 'cancel', ARGV[3])
+redis.call('ZADD', key('outbox'), now(), id)
 redis.call('PUBLISH', key('cancel'), id)
 return 1
 `);
@@ -115,7 +117,7 @@ export async function create({ redis, keys }: Context, acceptance: Acceptance): 
     return { id: job, kind, needs, fields, event: stateEvent(needs.length === 0 ? "waiting" : "blocked") };
   });
   const args = [idempotency?.key ?? "", idempotency?.value ?? "", pipeline, JSON.stringify(listed)];
-  const seen = await run(redis, createScript, keys.job(id), [keys.prefix, Date.now(), id, ...args]);
+  const seen = await run(redis, createScript, keys.job(id), [keys.prefix, id, ...args]);
   return typeof seen === "string" && seen !== "" ? seen : undefined;
 }
 
@@ -130,26 +132,29 @@ export async function end(
   const event = stateEvent(how.state, { worker: ran?.worker, error: how.error });
   const ofRun = [ran?.epoch ?? "", ran ? JSON.stringify(ran) : ""];
   const args = [from, how.state, JSON.stringify(how), event, ...ofRun, keepsCheckpoints(how) ? 0 : 1];
-  return (await run(redis, endScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
+  return (await run(redis, endScript, keys.job(id), [keys.prefix, id, ...args])) === 1;
 }
 
-/** Writes down the wish to cancel a job and tells its worker. @returns false when it has ended or has begun to publish. */
-export async function wishAway({ redis, keys }: Context, id: string): Promise<boolean> {
-  const args = [new Date().toISOString()];
-  return (await run(redis, wishScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
+/**
+ * Writes down the wish to cancel a job, or with `withPipeline` its whole pipeline, and tells its worker.
+ * @returns false when it has ended or has begun to publish.
+ */
+export async function wishAway({ redis, keys }: Context, id: string, withPipeline = false): Promise<boolean> {
+  const args = [new Date().toISOString(), withPipeline ? 1 : 0];
+  return (await run(redis, wishScript, keys.job(id), [keys.prefix, id, ...args])) === 1;
 }
 
 /** Tells a blocked job that `input` is there. @returns whether it was the last that it waited for. */
 export async function unblock({ redis, keys }: Context, id: string, input: string): Promise<boolean> {
   const args = [input, stateEvent("waiting")];
-  return (await run(redis, unblockScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
+  return (await run(redis, unblockScript, keys.job(id), [keys.prefix, id, ...args])) === 1;
 }
 
 /** Makes a job that ended so wait again, for `needs` or for a worker. @returns false when it had not ended. */
 export async function reopen({ redis, keys }: Context, id: string, ended: JobEnd, needs: string[]): Promise<boolean> {
   const event = stateEvent(needs.length === 0 ? "waiting" : "blocked");
   const args = [JSON.stringify(needs), event, keepsCheckpoints(ended) ? 1 : 0];
-  return (await run(redis, reopenScript, keys.job(id), [keys.prefix, Date.now(), id, ...args])) === 1;
+  return (await run(redis, reopenScript, keys.job(id), [keys.prefix, id, ...args])) === 1;
 }
 
 /** The event of a change of state, as the stream keeps it. */

@@ -2,7 +2,7 @@ import type { Context } from "./connection.ts";
 import { prelude, run, script } from "./lua.ts";
 
 const nominateScript = script(`${prelude}
-local kind = ARGV[4]
+local kind = ARGV[3]
 local best, fewest, busy = nil, nil, 0
 for _, submitter in ipairs(redis.call('ZRANGE', key('turns', kind), 0, -1)) do
   if redis.call('ZCARD', key('waiting', kind, submitter)) > 0 then
@@ -31,7 +31,7 @@ export function bullPriority(priority: number, ran: boolean): number {
  * served last). The submitter's own jobs go by priority, then by age. With one submitter BullMQ's order is that already.
  */
 export async function nominateNext({ redis, keys, queue }: Context, kind: string): Promise<void> {
-  const id = await run(redis, nominateScript, keys.job(kind), [keys.prefix, Date.now(), "", kind]);
+  const id = await run(redis, nominateScript, keys.job(kind), [keys.prefix, "", kind]);
   if (typeof id !== "string" || id === "") return;
   // It is not there while it is handed over: then its turn comes with the submitter's next.
   const job = await queue(kind).getJob(id);

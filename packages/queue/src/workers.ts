@@ -1,15 +1,19 @@
 import { AppError, workerView, type WorkerView } from "@whittle/contracts";
 import type { Context } from "./connection.ts";
 import { announcementSeconds, drainWishSeconds } from "./limits.ts";
+import { luaNow, run, script } from "./lua.ts";
+
+const announceScript = script(`${luaNow}
+local worker, workers, id, view, seconds = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+redis.call('SET', worker, view, 'EX', seconds)
+redis.call('ZADD', workers, now() + seconds * 1000, id)
+redis.call('ZREMRANGEBYSCORE', workers, '-inf', now())
+`);
 
 /** Says that a worker is there; it holds for {@link announcementSeconds}. */
 export async function announce({ redis, keys }: Context, view: WorkerView): Promise<void> {
-  await redis
-    .multi()
-    .set(keys.worker(view.id), JSON.stringify(view), "EX", announcementSeconds)
-    .zadd(keys.workers, Date.now() + announcementSeconds * 1000, view.id)
-    .zremrangebyscore(keys.workers, "-inf", Date.now())
-    .exec();
+  const args = [keys.workers, view.id, JSON.stringify(view), announcementSeconds];
+  await run(redis, announceScript, keys.worker(view.id), args);
 }
 
 export async function withdraw({ redis, keys }: Context, id: string): Promise<void> {
@@ -18,7 +22,7 @@ export async function withdraw({ redis, keys }: Context, id: string): Promise<vo
 
 /** The workers that have announced themselves lately. */
 export async function listWorkers({ redis, keys }: Context): Promise<WorkerView[]> {
-  const ids = await redis.zrangebyscore(keys.workers, Date.now(), "+inf");
+  const ids = await redis.zrange(keys.workers, "0", "-1");
   if (ids.length === 0) return [];
   const texts = await redis.mget(ids.map((id) => keys.worker(id)));
   return texts

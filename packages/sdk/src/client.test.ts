@@ -135,6 +135,22 @@ describe("WhittleClient", () => {
     expect(server.seen.map(({ url }) => url)).toEqual(["/v1/models/m", "/v1/models/m%40prod/report.svg", "/v1/kinds"]);
   });
 
+  it("reads listings page by page, and those of an API without pages", async () => {
+    const pages = [json({ models: [{ name: "a" }], cursor: "a" }), json({ models: [{ name: "b" }] })];
+    const server = await serve(...pages, json({ versions: [1], cursor: "1" }), json({ versions: [2] }));
+    const client = new WhittleClient({ url: server.url });
+    expect(await client.models()).toEqual([{ name: "a" }, { name: "b" }]);
+    expect(await client.versions("a")).toEqual([1, 2]);
+    expect(server.seen.map(({ url }) => url)).toEqual([
+      "/v1/models?limit=200",
+      "/v1/models?limit=200&cursor=a",
+      "/v1/models/a/versions?limit=200",
+      "/v1/models/a/versions?limit=200&cursor=1",
+    ]);
+    const before = new WhittleClient(await serve(json({ datasets: [], uploaded: [{ name: "mine", version: 1 }] })));
+    expect(await before.uploadedDatasets()).toEqual([{ name: "mine", version: 1 }]);
+  });
+
   it("sends the serving app's own key where there is one", async () => {
     const server = await serve(json({ name: "m", inputs: [], outputs: [] }));
     const urls = { url: server.url, serveUrl: server.url };

@@ -15,6 +15,7 @@ import type { z } from "zod";
 import { explainBody, inferBody } from "./bodies.ts";
 import { isFinal, jobEvents, type EventOptions } from "./events.ts";
 import { Http } from "./http.ts";
+import { allPages } from "./pages.ts";
 import { modelPath, segment } from "./paths.ts";
 import type {
   DatasetView,
@@ -142,9 +143,9 @@ export class WhittleClient {
     return metrics;
   }
 
-  async models(): Promise<ModelView[]> {
-    const { models } = await this.#api.json<{ models: ModelView[] }>("GET", "/v1/models");
-    return models;
+  /** All models by name. */
+  models(): Promise<ModelView[]> {
+    return allPages(this.#api, "/v1/models", "models");
   }
 
   /** A model's versions and aliases. */
@@ -152,12 +153,9 @@ export class WhittleClient {
     return this.#api.json("GET", `/v1/models/${segment(name)}`);
   }
 
-  async versions(name: string): Promise<VersionRecord[]> {
-    const { versions } = await this.#api.json<{ versions: VersionRecord[] }>(
-      "GET",
-      `/v1/models/${segment(name)}/versions`,
-    );
-    return versions;
+  /** All versions of a model, oldest first. */
+  versions(name: string): Promise<VersionRecord[]> {
+    return allPages(this.#api, `/v1/models/${segment(name)}/versions`, "versions");
   }
 
   /** A version's record with what was measured, and its manifest. */
@@ -240,9 +238,8 @@ export class WhittleClient {
   }
 
   /** The versions of all data sets that were uploaded, by name. */
-  async uploadedDatasets(): Promise<DatasetRecord[]> {
-    const { uploaded } = await this.#api.json<{ uploaded: DatasetRecord[] }>("GET", "/v1/datasets");
-    return uploaded;
+  uploadedDatasets(): Promise<DatasetRecord[]> {
+    return allPages(this.#api, "/v1/datasets", "uploaded");
   }
 
   /**
@@ -261,7 +258,8 @@ export class WhittleClient {
 
   /** The data sets of the zoo. */
   async datasets(): Promise<DatasetView[]> {
-    const { datasets } = await this.#api.json<{ datasets: DatasetView[] }>("GET", "/v1/datasets");
+    const query = { limit: 1 };
+    const { datasets } = await this.#api.json<{ datasets: DatasetView[] }>("GET", "/v1/datasets", { query });
     return datasets;
   }
 

@@ -31,6 +31,7 @@ const codeOfStatus: Record<number, ErrorCode> = {
   401: "unauthenticated",
   403: "forbidden",
   404: "not_found",
+  405: "method_not_allowed",
   409: "conflict",
   413: "payload_too_large",
   424: "failed_dependency",

@@ -9,12 +9,13 @@ import {
   type DatasetContent,
   type DatasetRecord,
   type DeletionRecord,
+  type UploadedDataset,
 } from "@whittle/contracts";
 import { digestOf, getBlob, putBlob } from "./blobs.ts";
 import type { StoreDriver } from "./driver.ts";
 import { keys, readDatasetKeys } from "./keys.ts";
 import { underLease } from "./lease.ts";
-import { enumerate } from "./names.ts";
+import { enumerate, versionsOn, type Page } from "./names.ts";
 import { createRecord, readRecord } from "./records.ts";
 
 /** What {@link Datasets.add} makes a version of. */
@@ -55,19 +56,23 @@ export class Datasets {
     });
   }
 
-  /** Every version there is, by name and then as they were made. */
-  async list(): Promise<DatasetRecord[]> {
+  /** Every version there is, or those on a page, by name and then as they were made. */
+  async list({ after, limit }: Page<UploadedDataset> = {}): Promise<DatasetRecord[]> {
     const all = [...readDatasetKeys(await this.#driver.list("datasets/"))].toSorted(([a], [b]) => (a < b ? -1 : 1));
-    const found = all.flatMap(([name, { versions }]) => versions.map((version) => this.#read(name, version)));
-    return (await Promise.all(found)).filter((record) => record !== undefined);
+    const found = all.flatMap(([name, { versions }]) => {
+      if (after !== undefined && name < after.name) return [];
+      const wanted = versionsOn({ after: name === after?.name ? after.version : undefined }, versions);
+      return wanted.map((version) => ({ name, version }));
+    });
+    return this.#readAll(found.slice(0, limit));
   }
 
-  /** A name's versions, oldest first. @throws AppError `not_found`, saying which data sets there are. */
-  async versions(name: string): Promise<DatasetRecord[]> {
+  /** A name's versions, or those on a page, oldest first. @throws AppError `not_found`, saying which data sets there are. */
+  async versions(name: string, page: Page<number> = {}): Promise<DatasetRecord[]> {
     parse(modelName, name, "The data set's name", "name");
-    const records = (await this.list()).filter((record) => record.name === name);
-    if (records.length === 0) throw await this.#noSuchName(name);
-    return records;
+    const { versions } = await this.#keysOf(name);
+    if (versions.length === 0) throw await this.#noSuchName(name);
+    return this.#readAll(versionsOn(page, versions).map((version) => ({ name, version })));
   }
 
   /** @throws AppError `not_found`, saying which versions or data sets there are. */
@@ -114,6 +119,11 @@ export class Datasets {
 
   async #keysOf(name: string): Promise<{ versions: number[]; deleted: number[] }> {
     return readDatasetKeys(await this.#driver.list(keys.datasetsOf(name))).get(name) ?? { versions: [], deleted: [] };
+  }
+
+  async #readAll(wanted: UploadedDataset[]): Promise<DatasetRecord[]> {
+    const records = await Promise.all(wanted.map(({ name, version }) => this.#read(name, version)));
+    return records.filter((record) => record !== undefined);
   }
 
   #read(name: string, version: number): Promise<DatasetRecord | undefined> {

@@ -1,7 +1,7 @@
 export { openStore } from "./open.ts";
 export { ArtifactStore, type ResolvedReference } from "./store.ts";
 export type { DatasetDraft } from "./datasets.ts";
-export type { ModelSummary } from "./names.ts";
+export type { ModelSummary, Page } from "./names.ts";
 export type { LineageNode } from "./lineage.ts";
 export type { PublishTarget } from "./publish.ts";
 export type { StepRecord } from "./steps.ts";

@@ -11,10 +11,21 @@ export interface ModelSummary {
   aliases: Record<string, AliasRecord>;
 }
 
+/** A part of a listing: at most `limit` of those that come after `after`; all there are without either. */
+export interface Page<K> {
+  after?: K | undefined;
+  limit?: number | undefined;
+}
+
 /** Every name with its versions and aliases, sorted by name; a name whose versions were all deleted is left out. */
-export async function listModels(driver: StoreDriver): Promise<ModelSummary[]> {
-  const models = await modelsThere(driver);
-  return Promise.all(models.map(([name, found]) => summarize(driver, name, found)));
+export async function listModels(driver: StoreDriver, { after, limit }: Page<string> = {}): Promise<ModelSummary[]> {
+  const models = (await modelsThere(driver)).filter(([name]) => after === undefined || name > after);
+  return Promise.all(models.slice(0, limit).map(([name, found]) => summarize(driver, name, found)));
+}
+
+/** Those of the versions, ascending, that are on a page. */
+export function versionsOn({ after = 0, limit }: Page<number>, versions: number[]): number[] {
+  return versions.filter((version) => version > after).slice(0, limit);
 }
 
 /** What is there of one name. @throws AppError `not_found`, saying which models there are. */

@@ -46,16 +46,23 @@ async function driversFor(url: string): Promise<[StoreDriver, ...StoreDriver[]]>
 /** Writes one key twice and refuses a place that lets the second write through: there two jobs would get one version. */
 export async function probe(driver: StoreDriver): Promise<void> {
   const key = `tmp/probe-${randomUUID()}`;
-  const encoder = new TextEncoder();
   try {
-    const first = await driver.create(key, encoder.encode("first"));
-    const second = await driver.create(key, encoder.encode("second"));
-    const kept = new TextDecoder().decode(await driver.read(key));
-    if (second || kept === "second")
-      throw new AppError("unavailable", `the store at ${driver.location} overwrites what is there: it can't be used`);
-    if (!first || kept !== "first")
-      throw new AppError("unavailable", `the store at ${driver.location} did not give back what was written to it`);
-  } finally {
-    await driver.remove(key);
+    await writeTwice(driver, key);
+  } catch (error) {
+    // The first failure is the one that tells what is wrong.
+    await driver.remove(key).catch(() => {});
+    throw error;
   }
+  await driver.remove(key);
+}
+
+async function writeTwice(driver: StoreDriver, key: string): Promise<void> {
+  const encoder = new TextEncoder();
+  const first = await driver.create(key, encoder.encode("first"));
+  const second = await driver.create(key, encoder.encode("second"));
+  const kept = new TextDecoder().decode(await driver.read(key));
+  if (second || kept === "second")
+    throw new AppError("unavailable", `the store at ${driver.location} overwrites what is there: it can't be used`);
+  if (!first || kept !== "first")
+    throw new AppError("unavailable", `the store at ${driver.location} did not give back what was written to it`);
 }

@@ -27,7 +27,16 @@ import { deleteVersion, isDeleted, type DeleteOptions } from "./deletion.ts";
 import type { StoreDriver } from "./driver.ts";
 import { keys } from "./keys.ts";
 import { buildLineage, type LineageNode } from "./lineage.ts";
-import { findAlias, findModel, findVersion, listModels, summarize, type ModelSummary } from "./names.ts";
+import {
+  findAlias,
+  findModel,
+  findVersion,
+  listModels,
+  summarize,
+  versionsOn,
+  type ModelSummary,
+  type Page,
+} from "./names.ts";
 import { publish, publishContent, type PublishTarget } from "./publish.ts";
 import { createRecord, parseJson, readRecord } from "./records.ts";
 import { Scratch } from "./scratch.ts";
@@ -146,9 +155,9 @@ export class ArtifactStore {
     return readContent(this.#driver, digest);
   }
 
-  /** Every name with its versions and aliases, sorted by name. */
-  models(): Promise<ModelSummary[]> {
-    return listModels(this.#driver);
+  /** Every name, or those on a page, with its versions and aliases, sorted by name. */
+  models(page?: Page<string>): Promise<ModelSummary[]> {
+    return listModels(this.#driver, page);
   }
 
   /** One name with its versions and aliases. @throws AppError `not_found`, saying which models there are. */
@@ -156,10 +165,14 @@ export class ArtifactStore {
     return summarize(this.#driver, name, await findModel(this.#driver, name));
   }
 
-  /** The records of a name's versions, oldest first. @throws AppError `not_found`, saying which models there are. */
-  async versions(name: string): Promise<VersionRecord[]> {
+  /**
+   * The records of a name's versions, or of those on a page, oldest first.
+   * @throws AppError `not_found`, saying which models there are.
+   */
+  async versions(name: string, page: Page<number> = {}): Promise<VersionRecord[]> {
     const model = await findModel(this.#driver, name);
-    return Promise.all(model.versions.map((version) => findVersion(this.#driver, name, model, version)));
+    const wanted = versionsOn(page, model.versions);
+    return Promise.all(wanted.map((version) => findVersion(this.#driver, name, model, version)));
   }
 
   /** @throws AppError `not_found`, saying which versions there are. */

@@ -62,13 +62,13 @@ export function testModelFamily(name: FamilyName): void {
 
     it("learns in 20 compiled steps, to the weights of 20 steps op by op and of another run", async () => {
       const samples = patterns(shape, classes, 64);
-      const train = async (eager: boolean) => {
+      const train = async (mode: "graph" | "eager") => {
         const model = build();
         const optimizer = { type: "momentum", learningRate: 0.02 } as const;
-        const { epochs } = await fit(model, { ...samples, optimizer, epochs: 5, batchSize: 16, seed: 1, eager });
+        const { epochs } = await fit(model, { ...samples, optimizer, epochs: 5, batchSize: 16, seed: 1, mode });
         return { model, losses: epochs.map(({ loss }) => loss) };
       };
-      const [compiled, again, eager] = [await train(false), await train(false), await train(true)];
+      const [compiled, again, eager] = [await train("graph"), await train("graph"), await train("eager")];
       expect(compiled.losses.at(-1)).toBeLessThan(compiled.losses[0] ?? 0);
       expect(weightsDigest(again.model)).toBe(weightsDigest(compiled.model));
       expect(weightsDistance(compiled.model, eager.model)).toBeLessThan(1e-3);

@@ -47,6 +47,32 @@ describe("an uploaded data set", () => {
     expect((await rig.get("/v1/datasets/other/versions")).status).toBe(404);
   });
 
+  it("comes in pages, each with all of the zoo", async () => {
+    for (const [name, scale] of [
+      ["mine", 1],
+      ["mine", 2],
+      ["other", 1],
+    ])
+      expect((await add(String(name), file, `?scale=${scale}`)).status).toBe(201);
+    const page = z.object({
+      datasets: z.array(z.unknown()),
+      uploaded: z.array(z.object({ name: z.string(), version: z.int() })),
+      cursor: z.string().optional(),
+    });
+    const read = async (query: string) => {
+      const found = page.parse((await rig.get(`/v1/datasets${query}`)).body);
+      expect(found.datasets.length).toBeGreaterThan(1);
+      return [found.uploaded.map(({ name, version }) => `${name}@${version}`), found.cursor];
+    };
+    expect(await read("")).toEqual([["mine@1", "mine@2", "other@1"], undefined]);
+    expect(await read("?limit=1")).toEqual([["mine@1"], "mine@1"]);
+    expect(await read("?limit=2&cursor=mine@1")).toEqual([["mine@2", "other@1"], undefined]);
+    expect((await rig.get("/v1/datasets/mine/versions?limit=1")).body).toMatchObject({
+      versions: [{ version: 1 }],
+      cursor: "1",
+    });
+  });
+
   it("is the newest version again when it is sent again, and another with another scale", async () => {
     const first = await add("mine");
     expect((await add("mine")).body).toEqual(first.body);

@@ -1,16 +1,25 @@
-import { AppError, datasetRecord, deletionRecord } from "@whittle/contracts";
+import {
+  AppError,
+  datasetRecord,
+  deletionRecord,
+  parseUploadedDataset,
+  type UploadedDataset,
+} from "@whittle/contracts";
+import type { Page } from "@whittle/store";
 import { datasets, zooDataset } from "@whittle/zoo/catalog";
 import { readUpload } from "@whittle/zoo/uploaded";
 import { z } from "zod";
 import { bodyBytes, digestHeader } from "../bytes.ts";
+import { cursorOfVersion, nextPage, pageQuery, readPage, versionPage } from "../paging.ts";
 import { querySchema } from "../query.ts";
-import { param, route, routeWith, versionParam, type Route } from "../route.ts";
+import { param, routeWith, versionParam, type Route } from "../route.ts";
 import { dataset } from "../schemas.ts";
 import type { Services } from "../services.ts";
 import { forced, refuseUsed, takesDataset } from "../users.ts";
 
 const tag = "data sets";
 
+const uploadedPage = pageQuery(parseUploadedDataset);
 const bound = z.coerce.number().min(-1e6).max(1e6).optional();
 const preprocessing = querySchema({
   scale: bound
@@ -24,30 +33,39 @@ export function datasetRoutes(services: Services): Route[] {
 }
 
 function listRoute({ queue, store }: Services): Route {
-  return route({
+  const cursorOf = ({ name, version }: UploadedDataset): string => `${name}@${version}`;
+  return routeWith(uploadedPage, {
     method: "get",
     path: "/v1/datasets",
     tag,
     summary: "List the data sets of the zoo with the workers that can read each, and those that were uploaded",
-    description: "A job names an uploaded one as name@version; every worker can read it.",
-    answer: z.object({ datasets: z.array(dataset), uploaded: z.array(datasetRecord) }),
-    handle: async () => {
-      const [workers, uploaded] = await Promise.all([queue.workers(), store.datasets.list()]);
+    description:
+      "A job names an uploaded one as name@version; every worker can read it. Those that were uploaded have pages; each page has all of " +
+      "the zoo.",
+    answer: z.object({ datasets: z.array(dataset), uploaded: z.array(datasetRecord), ...nextPage }),
+    handle: async ({ input }) => {
+      const listed = readPage(input, (page) => store.datasets.list(page), cursorOf);
+      const [workers, { items: uploaded, ...more }] = await Promise.all([queue.workers(), listed]);
       const having = (name: string): string[] =>
         workers.filter((one) => one.datasets.includes(name)).map(({ id }) => id);
-      return { datasets: Object.values(datasets).map((each) => ({ ...each, workers: having(each.name) })), uploaded };
+      const zoo = Object.values(datasets).map((each) => ({ ...each, workers: having(each.name) }));
+      return { datasets: zoo, uploaded, ...more };
     },
   });
 }
 
 function versionsRoute({ store }: Services): Route {
-  return route({
+  return routeWith(versionPage, {
     method: "get",
     path: "/v1/datasets/:name/versions",
     tag,
     summary: "List an uploaded data set's versions, oldest first",
-    answer: z.object({ versions: z.array(datasetRecord) }),
-    handle: async ({ request }) => ({ versions: await store.datasets.versions(param(request, "name")) }),
+    answer: z.object({ versions: z.array(datasetRecord), ...nextPage }),
+    handle: async ({ input, request }) => {
+      const find = (page: Page<number>) => store.datasets.versions(param(request, "name"), page);
+      const { items: versions, ...more } = await readPage(input, find, cursorOfVersion);
+      return { versions, ...more };
+    },
   });
 }
 

@@ -1,4 +1,5 @@
 import { Router } from "express";
+import { onlyMethods } from "../problem.ts";
 import type { Services } from "../services.ts";
 
 /** For whoever watches the process: `/healthz` says that it runs, `/readyz` that it can take jobs. Both ask for no key. */
@@ -9,5 +10,6 @@ export function healthRouter({ queue }: Services): Router {
     await queue.ping();
     response.json({ status: "ready" });
   });
+  router.all(["/healthz", "/readyz"], onlyMethods(["get"]));
   return router;
 }

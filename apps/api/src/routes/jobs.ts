@@ -113,7 +113,10 @@ function changeRoutes({ queue }: Services): Route[] {
       method: "post",
       path: "/v1/jobs/:id/retry",
       tag,
-      summary: "Run a failed or cancelled job again, with the steps of its pipeline that failed because of it",
+      summary: "Run a failed or cancelled job again, with the steps of its pipeline that ended because it did",
+      description:
+        "Those are later steps that failed because of it, and those that were cancelled with the whole pipeline. A step that was cancelled " +
+        "by itself stays so.",
       answer: jobView,
       handle: ({ request }) => queue.retry(param(request, "id")),
     }),

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ArtifactDraft } from "@whittle/contracts";
 import { beforeEach, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { useRig } from "../rig.ts";
 
 const rig = useRig();
@@ -49,6 +50,51 @@ describe("models", () => {
     expect((await rig.get("/v1/models/big/versions/1")).body).toMatchObject({
       digest: base,
       manifest: { config: { family: "mlp" } },
+    });
+  });
+
+  it("come in pages by name, which what is published meanwhile does not move", async () => {
+    await rig.store.publish(draft(), { name: "tiny", jobId: "j3", actor: "test" });
+    const first = await rig.get("/v1/models?limit=2");
+    expect(first.body).toMatchObject({ models: [{ name: "big" }, { name: "small" }], cursor: "small" });
+    await rig.store.publish(draft(), { name: "before", jobId: "j4", actor: "test" });
+    const last = z.object({ models: z.array(z.looseObject({ name: z.string() })), cursor: z.never().optional() });
+    const { models } = last.parse((await rig.get("/v1/models?limit=2&cursor=small")).body);
+    expect(models.map(({ name }) => name)).toEqual(["tiny"]);
+    const all = last.parse((await rig.get("/v1/models")).body);
+    expect(all.models.map(({ name }) => name)).toEqual(["before", "big", "small", "tiny"]);
+  });
+
+  it("have versions in pages, oldest first", async () => {
+    for (const jobId of ["j3", "j4", "j5"])
+      await rig.store.publish(draft(base), { name: "small", jobId, actor: "test" });
+    await rig.store.deleteVersion("small", 2, { actor: "test" });
+    const page = z.object({
+      versions: z.array(z.object({ version: z.int() })),
+      cursor: z.string().optional(),
+    });
+    const read = async (query: string) => {
+      const { versions, cursor } = page.parse((await rig.get(`/v1/models/small/versions${query}`)).body);
+      return [versions.map(({ version }) => version), cursor];
+    };
+    expect(await read("")).toEqual([[1, 3, 4], undefined]);
+    expect(await read("?limit=2")).toEqual([[1, 3], "3"]);
+    expect(await read("?limit=2&cursor=3")).toEqual([[4], undefined]);
+    expect(await read("?limit=1&cursor=2")).toEqual([[3], "3"]);
+    expect(await read("?cursor=9")).toEqual([[], undefined]);
+  });
+
+  it.each([
+    ["/v1/models?cursor=Big", "cursor", "must be the cursor of the page before"],
+    ["/v1/models?limit=0", "limit", "at least 1"],
+    ["/v1/models?after=big", "after", "the query may have limit, cursor"],
+    ["/v1/models/small/versions?cursor=0", "cursor", "must be the cursor of the page before"],
+    ["/v1/datasets?cursor=mine", "cursor", "must be the cursor of the page before"],
+    ["/v1/datasets/mine/versions?limit=201", "limit", "at most 200"],
+  ])("refuses %s", async (path, field, message) => {
+    expect(await rig.get(path)).toMatchObject({
+      status: 400,
+      body: { issues: [{ path: field, message: expect.stringContaining(message) }] },
     });
   });
 

@@ -1,7 +1,9 @@
-import { AppError, aliasRecord, deletionRecord, manifest, versionRecord } from "@whittle/contracts";
+import { AppError, aliasRecord, deletionRecord, manifest, modelName, versionRecord } from "@whittle/contracts";
 import { reportChart, reportMarkdown, type Published } from "@whittle/jobs/report";
+import type { Page } from "@whittle/store";
 import type { Request, Response } from "express";
 import { z } from "zod";
+import { cursorOfVersion, nextPage, pageQuery, readPage, versionPage } from "../paging.ts";
 import { param, route, routeWith, versionParam, type Route } from "../route.ts";
 import { lineageNode, model } from "../schemas.ts";
 import type { Services } from "../services.ts";
@@ -10,6 +12,7 @@ import { forced, refuseUsed, takesVersion } from "../users.ts";
 const tag = "models";
 const anyReference = "`name` here is a name, name@version, name@alias or sha256:<digest>.";
 
+const namePage = pageQuery((text) => modelName.safeParse(text).data);
 const move = z.strictObject({
   version: z.int().positive(),
   generation: z
@@ -31,13 +34,20 @@ export function modelRoutes(services: Services): Route[] {
 
 function nameRoutes({ store }: Services): Route[] {
   return [
-    route({
+    routeWith(namePage, {
       method: "get",
       path: "/v1/models",
       tag,
-      summary: "List models",
-      answer: z.object({ models: z.array(model) }),
-      handle: async () => ({ models: await store.models() }),
+      summary: "List models by name",
+      answer: z.object({ models: z.array(model), ...nextPage }),
+      handle: async ({ input }) => {
+        const { items: models, ...more } = await readPage(
+          input,
+          (page) => store.models(page),
+          ({ name }) => name,
+        );
+        return { models, ...more };
+      },
     }),
     route({
       method: "get",
@@ -47,13 +57,17 @@ function nameRoutes({ store }: Services): Route[] {
       answer: model,
       handle: ({ request }) => store.model(param(request, "name")),
     }),
-    route({
+    routeWith(versionPage, {
       method: "get",
       path: "/v1/models/:name/versions",
       tag,
       summary: "List a model's versions, oldest first",
-      answer: z.object({ versions: z.array(versionRecord) }),
-      handle: async ({ request }) => ({ versions: await store.versions(param(request, "name")) }),
+      answer: z.object({ versions: z.array(versionRecord), ...nextPage }),
+      handle: async ({ input, request }) => {
+        const find = (page: Page<number>) => store.versions(param(request, "name"), page);
+        const { items: versions, ...more } = await readPage(input, find, cursorOfVersion);
+        return { versions, ...more };
+      },
     }),
     route({
       method: "get",

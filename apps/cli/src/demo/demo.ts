@@ -1,7 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { AppError, type JobView, type PipelineView } from "@whittle/contracts";
-import { cpuInfo } from "@whittle/onnx/runtime";
+import { AppError, cpuInfo, type JobView, type PipelineView } from "@whittle/contracts";
 import type { WhittleClient } from "@whittle/sdk";
 import type { CliConfig } from "../env.ts";
 import { startStack, whenAborted, type Stack } from "../stack/stack.ts";

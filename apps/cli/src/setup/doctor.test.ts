@@ -54,6 +54,11 @@ group("Redis", () => {
       const finding = await inspectRedis({ ...settings, redisUrl: server.url });
       expect(finding).toMatchObject({ status: "ok" });
       expect(finding.found).not.toContain(new URL(server.url).password);
+      const asCluster = server.url.replace("redis:", "redis+cluster:");
+      expect(await inspectRedis({ ...settings, redisUrl: asCluster })).toMatchObject({
+        status: "missing",
+        found: expect.stringContaining("no node of a Redis Cluster, so REDIS_URL must begin with redis://"),
+      });
     } finally {
       await server.close();
     }

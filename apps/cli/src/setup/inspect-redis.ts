@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findRedisServer, startRedis } from "@whittle/queue/server";
-import { toAppError } from "@whittle/contracts";
+import { AppError, redisAddress, toAppError } from "@whittle/contracts";
 import { Redis } from "ioredis";
 import type { Finding } from "./finding.ts";
 import { withoutPassword } from "./redis.ts";
@@ -28,8 +28,14 @@ export interface RedisSetup {
   evictionPolicy: string;
 }
 
-/** What a Redis says about itself. */
+/** What a Redis says about itself: of a cluster the first of the named nodes that answers. */
 async function ask(url: string): Promise<RedisSetup> {
+  const { cluster, urls } = redisAddress(url);
+  const [first, ...others] = urls;
+  return others.reduce((asked, each) => asked.catch(() => askServer(each, cluster)), askServer(first, cluster));
+}
+
+async function askServer(url: string, cluster: boolean): Promise<RedisSetup> {
   const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 5000 });
   const failed = once(client, "error").then(([error]) => Promise.reject(error));
   failed.catch(() => {});
@@ -37,6 +43,11 @@ async function ask(url: string): Promise<RedisSetup> {
     await Promise.race([client.connect(), failed]);
     const info = await client.info();
     const field = (name: string): string => new RegExp(`^${name}:(.*?)\r?$`, "m").exec(info)?.[1] ?? "unknown";
+    if ((field("cluster_enabled") === "1") !== cluster)
+      throw new AppError(
+        "unavailable",
+        `it is ${cluster ? "no" : "a"} node of a Redis Cluster, so REDIS_URL must begin with ${cluster ? "redis" : "redis+cluster"}://`,
+      );
     return {
       version: field("redis_version"),
       appendOnly: field("aof_enabled") === "1",

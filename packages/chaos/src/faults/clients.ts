@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { toAppError } from "@whittle/contracts";
-import type { OpenJob } from "../load.ts";
+import { answered, type OpenJob } from "../load.ts";
 import { isAlive } from "../processes.ts";
 import { readRun } from "../witness.ts";
 import { find, type Arena, type Fault } from "./arena.ts";
@@ -67,7 +67,7 @@ const goneLimitMs = 60_000;
 async function cancel({ system, history }: Arena, { id, epoch }: OpenJob): Promise<void> {
   const [begun] = await readRun(system.witness, id, epoch);
   const asked = Date.now();
-  const answer = await system.client.cancel(id).then(
+  const answer = await answered(system.client.cancel(id)).then(
     () => "accepted" as const,
     (error: unknown) => (toAppError(error).code === "conflict" ? ("refused" as const) : ("unknown" as const)),
   );

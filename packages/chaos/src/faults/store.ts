@@ -29,6 +29,7 @@ const tearCheckpoint: Fault = {
 async function tear({ system, random }: Arena, { id, checkpoints }: OpenJob): Promise<boolean> {
   const key = `scratch/${id}/${checkpoints[0]}`;
   const cut = random.next() < 0.5;
+  if (system.storeServer) return system.storeServer.tear(key, cut);
   if (!system.s3) return tearFile(join(system.disk?.store ?? "", key), cut);
   const object = system.s3.bucket.objects.get(`store/${key}`);
   if (!object) return false;
@@ -118,4 +119,20 @@ const s3Faults = [
   onS3("S3: slow", every, (random) => ({ kind: "slow", ms: random.between(100, 2000) })),
 ];
 
-export const storeFaults = [tearCheckpoint, fillDisk, failWrites, ...s3Faults];
+/** Between the programs and a server that somebody else runs. */
+function onNetwork(kind: string, way: "cut" | "stall"): Fault {
+  const strike = ({ system: { storeServer, leaseMs }, history, random, alone }: Arena): Promise<boolean> =>
+    alone("store", async () => {
+      if (!storeServer) return false;
+      const ms = leaseMs * random.between(0.05, 1.5);
+      history.add({ what: "fault", kind, target: "store", until: Date.now() + ms });
+      storeServer.network[way](ms);
+      await sleep(ms);
+      return true;
+    });
+  return { kind, possible: ({ storeServer }: System) => storeServer !== undefined, strike };
+}
+
+const networkFaults = [onNetwork("network to store cut", "cut"), onNetwork("network to store stalled", "stall")];
+
+export const storeFaults = [tearCheckpoint, fillDisk, failWrites, ...s3Faults, ...networkFaults];

@@ -1,4 +1,4 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { WitnessLine } from "../history.ts";
 import { chainStart, chainStep } from "./chain.ts";
 import type { ChaosParams } from "./contract.ts";
+import { clockSkewMs } from "./skew.ts";
 
 /** The part of a job's context that is used here. */
 interface Context {
@@ -27,7 +28,7 @@ export async function run(params: ChaosParams, context: Context) {
   const { epoch, tell } = openWitness(params.witness, context.workDir);
   const path = join(context.workDir, fileName);
   let state = await readCheckpoint(path, submission);
-  tell({ what: "begun", step: state.step, pid: process.pid, parent: process.ppid });
+  tell({ what: "begun", step: state.step, ...pids(), skewMs: clockSkewMs });
   while (state.step < steps) {
     await sleep(stepMs, undefined, { signal: context.signal });
     const step = state.step + 1;
@@ -48,8 +49,15 @@ function openWitness(folder: string, workDir: string) {
   const epoch = Number(number);
   const file = join(folder, `${job}.${epoch}.jsonl`);
   const tell = (line: WitnessLine): void =>
-    appendFileSync(file, `${JSON.stringify({ at: Date.now(), job, epoch, ...line })}\n`);
+    appendFileSync(file, `${JSON.stringify({ at: Date.now() - clockSkewMs, job, epoch, ...line })}\n`);
   return { epoch, tell };
+}
+
+/** As the machine knows them, whose `/proc` is elsewhere on a host with processes of its own. */
+function pids(): { pid: number; parent: number } {
+  const status = readFileSync(join(process.env["CHAOS_PROC"] ?? "/proc", "self/status"), "utf8");
+  const number = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1]);
+  return { pid: number("Pid"), parent: number("PPid") };
 }
 
 async function readCheckpoint(path: string, submission: number): Promise<Checkpoint> {

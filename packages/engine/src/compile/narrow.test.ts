@@ -1,3 +1,4 @@
+import { parseCpuInfo } from "@whittle/contracts";
 import { describe, expect, it } from "vitest";
 import { initEngine } from "../runtime/init.ts";
 import { tf } from "../tf.ts";
@@ -29,9 +30,11 @@ const apply = {
 };
 
 it("is for processors with instructions for bfloat16", () => {
-  expect(listed("model name\t: Some CPU\nflags\t\t: fpu avx512f avx512_bf16 fma\n")).toBe(true);
-  expect(listed("flags\t\t: fpu avx512f avx512_vnni\n")).toBe(false);
-  expect(listed("")).toBe(false);
+  const flags = (text: string): string[] => parseCpuInfo(`flags\t\t: fpu ${text}\n`).flags;
+  expect(listed(flags("avx512f avx512_bf16 fma"))).toBe(true);
+  expect(listed(flags("amx_bf16 amx_tile"))).toBe(true);
+  expect(listed(flags("avx512f avx512_vnni"))).toBe(false);
+  expect(listed([])).toBe(false);
 });
 
 describe.skipIf(!multipliesBfloat16())("mixed precision", () => {

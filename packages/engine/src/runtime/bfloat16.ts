@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { cpuInfo } from "@whittle/contracts";
 import { nativeBackend } from "./native.ts";
 
 let instructions: boolean | undefined;
@@ -9,18 +9,10 @@ let instructions: boolean | undefined;
  */
 export function multipliesBfloat16(): boolean {
   const native = nativeBackend();
-  return native !== undefined && (native.isUsingGpuDevice || (instructions ??= listed(readCpuInfo())));
+  return native !== undefined && (native.isUsingGpuDevice || (instructions ??= listed(cpuInfo().flags)));
 }
 
-/** @param cpuInfo the text of /proc/cpuinfo. */
-export function listed(cpuInfo: string): boolean {
-  return /^flags\s*:.*\s(avx512_bf16|amx_bf16)(\s|$)/m.test(cpuInfo);
-}
-
-function readCpuInfo(): string {
-  try {
-    return readFileSync("/proc/cpuinfo", "utf8");
-  } catch {
-    return "";
-  }
+/** @param flags the instruction sets of a processor, as `cpuInfo` gives them. */
+export function listed(flags: string[]): boolean {
+  return flags.includes("avx512_bf16") || flags.includes("amx_bf16");
 }

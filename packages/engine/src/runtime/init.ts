@@ -13,8 +13,11 @@ export interface InitOptions {
   macsPerProduct?: number | undefined;
 }
 
-/** From so many multiply-accumulates on, two threads gain inside a product; below, beside each other (docs/engine.md). */
-const largeProduct = 16e6;
+/**
+ * Multiply-accumulates from which on a second thread gains for two products beside each other, and inside of one (docs/engine.md).
+ * Smaller ones take less time than waking it.
+ */
+const enoughFor = { beside: 8e6, inside: 16e6 };
 
 let ready: Promise<BackendInfo> | undefined;
 
@@ -29,7 +32,7 @@ export function initEngine(options: InitOptions = {}): Promise<BackendInfo> {
   return ready;
 }
 
-async function start({ warn = console.warn, macsPerProduct = 0 }: InitOptions): Promise<BackendInfo> {
+async function start({ warn = console.warn, macsPerProduct }: InitOptions): Promise<BackendInfo> {
   setDefaults(macsPerProduct);
   if (process.env["WHITTLE_BACKEND"] === "wasm") return startWasm();
   try {
@@ -41,12 +44,12 @@ async function start({ warn = console.warn, macsPerProduct = 0 }: InitOptions): 
 }
 
 /** TensorFlow reads these once, when its library is loaded; what the caller has set stays. */
-function setDefaults(macsPerProduct: number): void {
+function setDefaults(macsPerProduct: number = enoughFor.beside): void {
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2";
-  // Two cores are better given two small operations than halves of one; more have not been measured.
-  const beside = threads() <= 2 && macsPerProduct < largeProduct;
-  process.env["TF_NUM_INTRAOP_THREADS"] ??= String(beside ? 1 : threads());
-  process.env["TF_NUM_INTEROP_THREADS"] ??= String(threads());
+  // More than two cores have not been measured.
+  const of = (enough: number) => String(threads() <= 2 && macsPerProduct < enough ? 1 : threads());
+  process.env["TF_NUM_INTRAOP_THREADS"] ??= of(enoughFor.inside);
+  process.env["TF_NUM_INTEROP_THREADS"] ??= of(enoughFor.beside);
   if (!existsSync("/proc/driver/nvidia")) return;
   // On a CPU TensorFlow is repeatable as it is, and XLA refuses some of its kernels under this setting.
   process.env["TF_DETERMINISTIC_OPS"] ??= "1";

@@ -30,7 +30,7 @@ const asFloats = (x: RawSamples): RawSamples => ({ ...x, values: Float32Array.fr
 describe("samples that stay in JavaScript as they are stored", () => {
   it.each<[string, Partial<FitOptions>]>([
     ["as one graph", {}],
-    ["op by op", { eager: true }],
+    ["op by op", { mode: "eager" }],
     ["in parts of a step", { batchSize: 8, accumulate: 2 }],
     ["augmented", { augment: { flip: "both", shift: 2, noise: 0.2 } }],
   ])("train bit for bit as one tensor of all does, %s", async (_how, options) => {

@@ -38,7 +38,7 @@ describe("the epochs of fit", () => {
       orders.push(...batch.indices.dataSync());
       return crossEntropy(batch, logits);
     };
-    await trained(tinyModel(), { epochs: 2, loss, eager: true });
+    await trained(tinyModel(), { epochs: 2, loss, mode: "eager" });
     const [first, second] = [orders.slice(0, 64), orders.slice(64)];
     expect(second).not.toEqual(first);
     expect(second.toSorted((a, b) => a - b)).toEqual(first.toSorted((a, b) => a - b));

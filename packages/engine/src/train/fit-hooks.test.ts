@@ -73,7 +73,7 @@ describe("a loss with taps", () => {
   it("trains its own variables with the model's optimizer, the same as one graph and op by op", async () => {
     const [graph, eager] = [newProjection(), newProjection()];
     const first = await train({ ...hint(graph), epochs: 6 });
-    const again = await train({ ...hint(eager), epochs: 6, eager: true });
+    const again = await train({ ...hint(eager), epochs: 6, mode: "eager" });
     expect(first.result.execution.mode).toBe("graph");
     expect([...graph.dataSync()]).toEqual([...eager.dataSync()].map((value) => expect.closeTo(value, 4)));
     expect([...graph.dataSync()]).not.toContain(Math.fround(0.1));
@@ -143,7 +143,7 @@ describe("a reparametrization", () => {
   it("comes to the same as one graph and op by op", async () => {
     const [graph, eager] = [
       await train({ reparametrize: rounded }),
-      await train({ reparametrize: rounded, eager: true }),
+      await train({ reparametrize: rounded, mode: "eager" }),
     ];
     for (const [name, { data }] of Object.entries(eager.weights)) {
       expect([...(graph.weights[name]?.data ?? [])]).toEqual([...data].map((value) => expect.closeTo(value, 5)));

@@ -35,7 +35,7 @@ const plain = (weights: ModelWeights) =>
 describe("accumulated gradients", () => {
   it.each<[string, Partial<FitOptions>]>([
     ["as one graph", {}],
-    ["op by op", { eager: true }],
+    ["op by op", { mode: "eager" }],
     ["with the joint norm clipped and weight decay", { clip: { norm: 0.1 }, optimizer: { type: "adamw" } }],
   ])("come to the same as one batch so much larger, the last and smaller step too, %s", async (_how, options) => {
     const large = await train(options);
@@ -63,7 +63,7 @@ describe("accumulated gradients", () => {
     };
     const x = tf.ones([8, 2]);
     const y = new Int32Array(8);
-    const options = { x, y, epochs: 1, batchSize: 4, accumulate: 2, taps: ["dropout"], loss, eager: true };
+    const options = { x, y, epochs: 1, batchSize: 4, accumulate: 2, taps: ["dropout"], loss, mode: "eager" as const };
     await train(options, tinyModel(0.5));
     expect(new Set(seen).size).toBe(2);
   });
@@ -132,12 +132,12 @@ describe("augmentation in fit", () => {
   });
 
   it("comes to the same as one graph and op by op", async () => {
-    const run = async (eager: boolean) => {
+    const run = async (mode: FitOptions["mode"]) => {
       const model = tinyImageModel();
-      await fit(model, { ...tinyImages(40), ...fast, augment, eager });
+      await fit(model, { ...tinyImages(40), ...fast, augment, mode });
       return modelWeights(model);
     };
-    expect(plain(await run(false))).toEqual(near(await run(true), 4));
+    expect(plain(await run("graph"))).toEqual(near(await run("eager"), 4));
   });
 
   it.each<[string, FitOptions["augment"], string]>([

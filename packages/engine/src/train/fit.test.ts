@@ -153,7 +153,7 @@ describe("fit, beside the plain loop,", () => {
   });
 
   it("comes to the same as one graph and op by op, up to rounding", async () => {
-    const [graph, eager] = [await train({ validation }, 0.3), await train({ validation, eager: true }, 0.3)];
+    const [graph, eager] = [await train({ validation }, 0.3), await train({ validation, mode: "eager" }, 0.3)];
     expect([graph.result.execution.mode, eager.result.execution.mode]).toEqual(["graph", "eager"]);
     const losses = eager.result.epochs.map(({ loss, valLoss = Number.NaN }) => [loss, valLoss]);
     expect(graph.result.epochs.map(({ loss, valLoss }) => [loss, valLoss])).toEqual(
@@ -167,7 +167,7 @@ describe("fit, beside the plain loop,", () => {
       seen.push(...indices.dataSync());
       return tf.losses.softmaxCrossEntropy(tf.oneHot(y, 3), logits).asScalar();
     };
-    await train({ epochs: 1, loss: seeIndices, eager: true });
+    await train({ epochs: 1, loss: seeIndices, mode: "eager" });
     expect(seen.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, index) => index));
     expect(seen).not.toEqual(seen.toSorted((a, b) => a - b));
   });

@@ -52,8 +52,7 @@ export function acquire(model: tf.LayersModel, settings: FitSettings, options: F
     const dropout = hold(seedDropout(model));
     const forward = createForward(model, options.taps, options.reparametrize);
     const { batchSize, accumulate, precision, clip, augment } = settings;
-    const steps = settings.epochs * Math.ceil(train.count / (batchSize * accumulate));
-    const execution = chooseExecution(model, { steps, eager: options.eager, accumulate, precision });
+    const execution = chooseExecution({ mode: options.mode, precision });
     options.onStart?.(execution);
     const loss = options.loss ?? crossEntropy;
     const seed = mixSeed(settings.seed) | 0;

@@ -57,8 +57,11 @@ export interface FitOptions extends Omit<z.input<typeof trainingSettings>, "vali
    * weights themselves stay what the optimizer changes and what the model has in the end. Traced once, like the loss.
    */
   reparametrize?: Reparametrize;
-  /** Runs op by op even where a step could be compiled: for a loss that reads values. */
-  eager?: boolean;
+  /**
+   * How steps run, on native TensorFlow as one graph each by default: `eager` is for a loss that reads values, `graph-xla` to compare
+   * with; summing gradients over batches (`accumulate`), steps by XLA are not repeatable.
+   */
+  mode?: Execution["mode"];
   /** Honoured between steps; a checkpoint is saved first where there are hooks. */
   signal?: AbortSignal;
   /** Called before each step (from 0, of how many); may change masks and other variables. */

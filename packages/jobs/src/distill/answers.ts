@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { canonicalJson, toAppError } from "@whittle/contracts";
+import { canonicalJson, cpuInfo, toAppError } from "@whittle/contracts";
 import { predict, tf } from "@whittle/engine";
-import { classify, cpuInfo, createSession } from "@whittle/onnx/runtime";
+import { classify, createSession } from "@whittle/onnx/runtime";
 import { toFloat } from "@whittle/zoo";
 import { stopIfAborted, type JobContext } from "../shared/context.ts";
-import { isImported, openTrainable } from "../shared/model.ts";
+import { isTrainable, openTrainable } from "../shared/model.ts";
 import { versionsOf } from "../shared/versions.ts";
 import { startEngine } from "../shared/zoo-model.ts";
 import type { LessonPlan } from "./lesson.ts";
@@ -24,7 +24,7 @@ export async function answersOf(plan: LessonPlan, teacher: Teacher): Promise<tf.
   const known = await recall(context, place);
   const classes = data.labels.length;
   if (known) return tf.tensor2d(known, [samples.y.length, classes]);
-  const values = await (isImported(teacher.manifest) ? askOnnx(plan, teacher) : askTrainable(plan, teacher));
+  const values = await (isTrainable(teacher.manifest) ? askTrainable(plan, teacher) : askOnnx(plan, teacher));
   await place.write(name, new Uint8Array(values.buffer)).catch((error: unknown) => {
     context.log("warn", `the teacher's answers are not kept: ${toAppError(error).message}`);
   });
@@ -42,7 +42,7 @@ async function askTrainable({ context, samples }: LessonPlan, teacher: Teacher):
   }
 }
 
-/** In ONNX Runtime, for a teacher that has no other form. */
+/** In ONNX Runtime, for a teacher that has no other form: an imported or a quantized one. */
 async function askOnnx({ context, samples, data }: LessonPlan, { manifest }: Teacher): Promise<Float32Array> {
   const { x, y } = samples;
   const size = x.values.length / y.length;

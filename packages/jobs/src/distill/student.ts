@@ -3,7 +3,7 @@ import { mixSeed, tf } from "@whittle/engine";
 import type { Dataset } from "@whittle/zoo";
 import { z } from "zod";
 import type { JobContext } from "../shared/context.ts";
-import { isImported, openTrainable, refuse } from "../shared/model.ts";
+import { isImported, isTrainable, openTrainable, refuse } from "../shared/model.ts";
 import { buildClassifier, classifierConfig } from "../shared/zoo-model.ts";
 import type { DistillParams } from "./contract.ts";
 import type { Teacher } from "./teachers.ts";
@@ -26,8 +26,10 @@ export function planStudent(
   data: Dataset,
 ): StudentPlan {
   const { config } = teacher.manifest;
-  if (family === undefined && isImported(teacher.manifest))
-    refuse("family", "must name the student's: the teacher was imported as ONNX, of which no like can be built");
+  if (family === undefined && !isTrainable(teacher.manifest)) {
+    const why = isImported(teacher.manifest) ? "was imported as ONNX" : "is quantized and ONNX alone";
+    refuse("family", `must name the student's: the teacher ${why}, of which no like can be built`);
+  }
   if (family === undefined) return { config: likeConfig(config), build: () => buildLike(context, teacher, seed) };
   const architecture = { family, familyParams };
   return {

@@ -1,6 +1,6 @@
-import type { JobResult, Manifest, NewJobEvent } from "@whittle/contracts";
+import { cpuInfo, type JobResult, type Manifest, type NewJobEvent } from "@whittle/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cpuInfo, needsReducedRange } from "@whittle/onnx/runtime";
+import { needsReducedRange } from "@whittle/onnx/runtime";
 import { openBench, testJobKind, tinyTraining, type JobBench } from "../testing.ts";
 import type { Evidence } from "./evidence.ts";
 

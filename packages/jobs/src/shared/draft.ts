@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import {
   AppError,
+  cpuInfo,
   type ArtifactDraft,
   type BackendInfo,
   type Manifest,
@@ -11,7 +12,7 @@ import {
 } from "@whittle/contracts";
 import { modelWeights, saveModel, saveSavedModel, type tf } from "@whittle/engine";
 import { analyse, exportOnnx } from "@whittle/onnx";
-import { cpuInfo, measureLatency } from "@whittle/onnx/runtime";
+import { measureLatency } from "@whittle/onnx/runtime";
 import type { Dataset } from "@whittle/zoo";
 import { stopIfAborted, type JobContext, type JobOutcome } from "./context.ts";
 import { compare, perClass, recommend } from "./comparison.ts";

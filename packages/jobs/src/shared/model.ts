@@ -20,9 +20,7 @@ export async function openArtifact({ store }: JobContext, param: string, digest:
  */
 export async function openTrainable({ store }: JobContext, artifact: Artifact): Promise<tf.LayersModel> {
   const { manifest, param } = artifact;
-  if (!manifest.files.some(({ role }) => role === "tfjs")) {
-    refuse(param, `the model has no form that can be trained: ${whyNotTrainable(manifest)}`);
-  }
+  if (!isTrainable(manifest)) refuse(param, `the model ${whyNotTrainable(manifest)}`);
   const [topology, weights] = await Promise.all([
     store.readFile(manifest, "tfjs"),
     store.readFile(manifest, "weights"),
@@ -30,11 +28,18 @@ export async function openTrainable({ store }: JobContext, artifact: Artifact): 
   return loadModel({ topology, weights });
 }
 
-function whyNotTrainable(manifest: Manifest): string {
+/** Whether an artifact has a model of layers, and not only the ONNX that is served. */
+export function isTrainable({ files }: Manifest): boolean {
+  return files.some(({ role }) => role === "tfjs");
+}
+
+/** After the name of an artifact that has no trainable form: why, and what to do. */
+export function whyNotTrainable(manifest: Manifest): string {
+  const none = "has no form that can be trained";
   if (isImported(manifest))
-    return "it was imported as ONNX, which can be quantized, evaluated and served, but not trained";
+    return `${none}: it was imported as ONNX, which can be quantized, evaluated and served, but not trained`;
   const why = isQuantized(manifest) ? "it is quantized" : "it was published without one";
-  return `${why}. Name the model that it was made from`;
+  return `${none}: ${why}. Name the model that it was made from`;
 }
 
 /** Whether a model, or the one that it was quantized from, was made by another tool and is ONNX alone. */

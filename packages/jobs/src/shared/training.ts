@@ -1,4 +1,4 @@
-import type { Preprocessing, TrainingSettings } from "@whittle/contracts";
+import type { AppError, Preprocessing, TrainingSettings } from "@whittle/contracts";
 import {
   checkpointFiles,
   fit,
@@ -16,7 +16,7 @@ import {
 import type { Dataset, Split } from "@whittle/zoo";
 import type { JobContext } from "./context.ts";
 import { holdOut } from "./data.ts";
-import { describeExecution } from "./execution.ts";
+import { describeExecution, executionOf, isSame, stepsRun, type StepsRun } from "./execution.ts";
 
 /** The samples that a model is fitted to, and those that judge it after each epoch. */
 export interface TrainingSamples<X extends Inputs = Inputs> {
@@ -80,15 +80,19 @@ export async function trainModel(
   context.progress(from, `epoch 1/${epochs}`);
   if (validationSplit > 0 && !validation)
     context.log("warn", "too few samples to hold any back: the epochs are judged on the training samples");
-  const result = await fit(model, {
+  const { checkpoint, start, executed } = checkpointOf(context, part);
+  const fitted = await fit(model, {
     ...settings,
     ...extras,
     x,
     y,
     validation,
     signal: context.signal,
-    checkpoint: checkpointOf(context, part),
-    onStart: (execution) => warnOfPrecision(context, settings, execution),
+    checkpoint,
+    onStart: (execution) => {
+      warnOfPrecision(context, settings, execution);
+      start(execution);
+    },
     onEpoch: (point) => {
       context.log("info", describeEpoch(point, epochs));
       context.metrics("epoch", point.epoch, epochValues(point));
@@ -96,6 +100,7 @@ export async function trainModel(
       context.progress(from + (to - from) * (point.epoch / epochs), stage);
     },
   });
+  const result = { ...fitted, execution: executed(fitted) };
   context.log("info", describeResult(result, restoreBest && validation !== undefined));
   return result;
 }
@@ -119,8 +124,21 @@ function tellingPart(job: JobContext, { name, before, of, series, epochsBefore =
   };
 }
 
+/** A checkpoint that says how the steps that led to it ran; of a version of this program that didn't note it, it doesn't. */
+interface NotedCheckpoint extends Checkpoint {
+  ran?: StepsRun[];
+}
+
+interface Checkpoints {
+  checkpoint: CheckpointHooks;
+  /** Is to be told how this attempt's steps run, before it goes on from a checkpoint. */
+  start: (execution: Execution) => void;
+  /** How the steps of all attempts ran. */
+  executed: (result: FitResult) => Execution;
+}
+
 /** The run's folder holds the last two checkpoints; the newest is kept for the job's next run, which may be on another host. */
-function checkpointOf(context: JobContext, part?: TrainingPart): CheckpointHooks {
+function checkpointOf(context: JobContext, part?: TrainingPart): Checkpoints {
   const name = ["checkpoint", ...(part?.name.match(/\w+/g) ?? [])].join("-");
   const files = checkpointFiles(context.workDir, name);
   const write = async (number: number, bytes: Uint8Array): Promise<void> => {
@@ -129,12 +147,29 @@ function checkpointOf(context: JobContext, part?: TrainingPart): CheckpointHooks
   };
   const warn = (message: string) => context.log("warn", message);
   const stored = storedCheckpoints({ ...files, write }, { warn });
+  let [before, now]: [StepsRun[], Execution | undefined] = [[], undefined];
   const load = async (): Promise<Checkpoint | undefined> => {
-    const checkpoint = await stored.load();
+    const checkpoint: NotedCheckpoint | undefined = await stored.load();
     if (checkpoint) context.log("info", `an earlier attempt left a checkpoint of step ${checkpoint.step}`);
+    before = checkpoint?.ran ?? [];
+    const last = before.at(-1);
+    if (last && now && !isSame(last, now))
+      warn(`up to here ${describeExecution(last)}, from here on ${describeExecution(now)}`);
     return checkpoint;
   };
-  return { ...stored, load, refused: ({ message }) => warn(`starting over: ${message}`) };
+  const save = (checkpoint: Checkpoint): Promise<void> => {
+    const noted: NotedCheckpoint = { ...checkpoint, ...(now && { ran: stepsRun(before, now, checkpoint.step) }) };
+    return stored.save(noted);
+  };
+  const refused = ({ message }: AppError): void => {
+    before = [];
+    warn(`starting over: ${message}`);
+  };
+  return {
+    checkpoint: { ...stored, load, save, refused },
+    start: (execution) => void (now = execution),
+    executed: ({ steps, execution }) => executionOf(stepsRun(before, execution, steps), execution),
+  };
 }
 
 function epochValues({ loss, accuracy, valLoss, valAccuracy, learningRate }: EpochPoint): Record<string, number> {

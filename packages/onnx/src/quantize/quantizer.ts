@@ -1,7 +1,7 @@
-import { AppError, parse } from "@whittle/contracts";
+import { AppError, cpuInfo, parse } from "@whittle/contracts";
 import { decodeModel, encodeModel, type OnnxModel, type Tensor } from "../proto/model.ts";
 import { elementCount, floatData } from "../proto/tensor.ts";
-import { cpuInfo, needsReducedRange } from "../runtime/cpu.ts";
+import { needsReducedRange } from "../runtime/cpu.ts";
 import { fusedOperators } from "../runtime/fused.ts";
 import type { QuantParams } from "./affine.ts";
 import { correctedBias } from "./bias-correction.ts";

@@ -1,5 +1,5 @@
 export { classify, onlyTensors, type Classification } from "./classify.ts";
-export { cpuInfo, needsReducedRange, type CpuInfo } from "./cpu.ts";
+export { needsReducedRange } from "./cpu.ts";
 export { fusedOperators } from "./fused.ts";
 export { measureLatency, type Latency, type LatencyOptions } from "./latency.ts";
 export { proportion } from "./proportion.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { smallCnn } from "../test-models.ts";
-import { cpuInfo, needsReducedRange, parseCpuInfo } from "./cpu.ts";
+import { needsReducedRange } from "./cpu.ts";
 import { inTurn, measureLatency, quantile } from "./latency.ts";
 import { proportion } from "./proportion.ts";
 
@@ -50,18 +50,6 @@ describe("latency", () => {
 });
 
 describe("the processor", () => {
-  it("is read from an x86 and from an ARM listing", () => {
-    const x86 = "processor\t: 0\nmodel name\t: Some CPU @ 2GHz\nflags\t\t: fpu avx2 avx512_vnni sse4_2\n";
-    expect(parseCpuInfo(x86)).toEqual({ model: "Some CPU @ 2GHz", flags: ["avx2", "avx512_vnni", "sse4_2"] });
-    expect(parseCpuInfo("Features\t: fp asimd asimddp i8mm\n")).toEqual({ flags: ["asimd", "asimddp", "i8mm"] });
-    expect(parseCpuInfo("")).toEqual({ flags: [] });
-  });
-
-  it("is known for this machine", () => {
-    expect(cpuInfo().model).not.toBe("");
-    expect(cpuInfo().threads).toBeGreaterThan(0);
-  });
-
   it("needs weights of 7 bits only where it is x86 without VNNI", () => {
     expect(needsReducedRange(["avx2"], "x64")).toBe(true);
     expect(needsReducedRange(["avx2", "avx_vnni"], "x64")).toBe(false);

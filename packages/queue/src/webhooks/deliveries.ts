@@ -1,8 +1,7 @@
 import { AppError, jobEvent, parse, type JobEvent } from "@whittle/contracts";
 import { UnrecoverableError, Worker, type Job } from "bullmq";
-import type { Redis } from "ioredis";
 import { z } from "zod";
-import type { Context } from "../connection.ts";
+import type { Connection, Context } from "../connection.ts";
 import { readRecord } from "../record.ts";
 import { hostOf } from "./destination.ts";
 import { post } from "./post.ts";
@@ -45,7 +44,7 @@ const message = z.object({ data: z.object({ id: z.string() }) });
  */
 export function deliverWebhooks(
   context: Context,
-  connection: Redis,
+  connection: Connection,
   { secret, hosts, onProblem }: WebhookOptions,
 ): () => Promise<void> {
   let collecting = Promise.resolve();

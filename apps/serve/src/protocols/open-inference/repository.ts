@@ -2,6 +2,7 @@ import { parse } from "@whittle/contracts";
 import { Router, type RequestHandler } from "express";
 import { z } from "zod";
 import type { VersionStatus } from "../../models/loader.ts";
+import { only } from "../../errors.ts";
 import { bodyOf, readJson } from "../body.ts";
 import type { ProtocolContext } from "../context.ts";
 import { selectionOf, type ModelPath } from "../path.ts";
@@ -30,9 +31,9 @@ export function repositoryRoutes({ store, registry, loader, readBody }: Protocol
     response.json({});
   };
 
-  router.post("/v2/repository/index", readBody, index);
-  router.post("/v2/repository/models/:model/load", load);
-  router.post("/v2/repository/models/:model/unload", unload);
+  router.route("/v2/repository/index").post(readBody, index).all(only("POST"));
+  router.route("/v2/repository/models/:model/load").post(load).all(only("POST"));
+  router.route("/v2/repository/models/:model/unload").post(unload).all(only("POST"));
   return router;
 }
 

@@ -1,5 +1,6 @@
 import { Router, type Request, type RequestHandler, type Response } from "express";
 import type { Servable } from "../../engine/servable.ts";
+import { only } from "../../errors.ts";
 import { formatSelection } from "../../models/selector.ts";
 import { bodyOf } from "../body.ts";
 import type { ProtocolContext } from "../context.ts";
@@ -49,10 +50,11 @@ export function openInference(context: ProtocolContext, server: { name: string; 
   router.get("/v2/health/ready", (_request, response) => {
     response.status(statusOf(isReady())).json({ ready: isReady() });
   });
-  router.get(`${MODEL}/ready`, ready);
-  router.get(MODEL, describeModel);
-  router.post(`${MODEL}/infer`, readBody, inferModel);
-  router.post(`${MODEL}/explain`, readBody, explainModel);
+  router.all(["/v2", "/v2/health/live", "/v2/health/ready"], only("GET"));
+  router.route(`${MODEL}/ready`).get(ready).all(only("GET"));
+  router.route(MODEL).get(describeModel).all(only("GET"));
+  router.route(`${MODEL}/infer`).post(readBody, inferModel).all(only("POST"));
+  router.route(`${MODEL}/explain`).post(readBody, explainModel).all(only("POST"));
   router.use(repositoryRoutes(context));
   return router;
 }

@@ -2,6 +2,7 @@ import { AppError, toAppError } from "@whittle/contracts";
 import { Router, type Request, type RequestHandler, type Response } from "express";
 import type { Servable } from "../../engine/servable.ts";
 import type { VersionStatus } from "../../models/loader.ts";
+import { only } from "../../errors.ts";
 import { formatSelection, selectVersion, type Selection } from "../../models/selector.ts";
 import { bodyOf } from "../body.ts";
 import type { ProtocolContext } from "../context.ts";
@@ -35,13 +36,25 @@ export function tensorflowServing({ registry, loader, store, readBody }: Protoco
       registry.use(selection, (servable) => predict(servable, request, response)),
     );
 
-  router.get(paths("/metadata"), metadata);
-  router.get(MODEL, status);
-  router.post(paths("\\:predict"), readBody, predictModel);
-  router.post([...paths("\\:classify"), ...paths("\\:regress")], () => {
-    throw new AppError("unsupported", "classify and regress are for models that take tf.Example: use :predict");
-  });
+  router.route(paths("/metadata")).get(metadata).all(only("GET"));
+  router.route(paths("\\:predict")).post(readBody, predictModel).all(only("POST"));
+  router
+    .route([...paths("\\:classify"), ...paths("\\:regress")])
+    .post(() => {
+      throw new AppError("unsupported", "classify and regress are for models that take tf.Example: use :predict");
+    })
+    .all(only("POST"));
+  // After those with a verb, which also are names to it.
+  router
+    .route(MODEL)
+    .get(status)
+    .all(unlessVerb(only("GET")));
   return router;
+}
+
+/** `name:verb` is no model: with a verb that there is not, it is no path. */
+function unlessVerb(handler: RequestHandler): RequestHandler {
+  return (request, response, next) => (request.path.includes(":") ? next() : handler(request, response, next));
 }
 
 async function predict(servable: Servable, request: Request<ModelPath>, response: Response): Promise<void> {

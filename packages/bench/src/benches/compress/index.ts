@@ -4,6 +4,8 @@ import { cases } from "./cases/index.ts";
 import { openLaboratory, type Case, type Laboratory } from "./laboratory.ts";
 import { findRivals, type Rivals } from "./rivals.ts";
 
+export const caseNames = cases.map(({ name }) => name);
+
 /**
  * Whittle's jobs on real data, run as a worker runs them; beside them ONNX Runtime's quantizer and PyTorch's pruning on the same float models,
  * where `WHITTLE_BENCH_PYTHON` (or python3) has them.

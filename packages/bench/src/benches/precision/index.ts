@@ -17,6 +17,9 @@ const cases = [
   { name: "resnet/b128", model: resnet, batchSize: 128, samples: 1_280 },
 ];
 
+const accuracy = "accuracy";
+export const caseNames = [...cases.map(({ name }) => name), accuracy];
+
 const precisions = ["float32", "mixed_bfloat16"] as const;
 type Precision = (typeof precisions)[number];
 type Settings = Pick<FitOptions, "batchSize" | "epochs" | "precision">;
@@ -50,7 +53,7 @@ export const bench: Bench = async ({ rounds, only = "", say }) => {
     }
     checks.push(told(`precision/${name}/vs-float32`, median(ratios)));
   }
-  if (!"accuracy".includes(only)) return checks;
+  if (!accuracy.includes(only)) return checks;
   for (const precision of precisions) {
     const { epochs } = await train(data, mlp, data.train, { batchSize: 128, epochs: 5, precision }, data.test);
     checks.push(told(`precision/mlp-large/accuracy/${precision}`, epochs.at(-1)?.valAccuracy ?? Number.NaN));

@@ -17,6 +17,8 @@ const batch = 1000;
 const singles = 100;
 const concurrency = 8;
 
+export const caseNames = ["api", "bullmq", "cancel", "recovery", ...trainingNames.map((name) => `supervision/${name}`)];
+
 interface Figures {
   submitted: number[];
   worked: number[];

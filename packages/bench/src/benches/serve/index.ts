@@ -7,6 +7,8 @@ import { unkept } from "./programs.ts";
 import { bare, tensorflow, v2Binary, v2Json, type Way } from "./requests.ts";
 import { openStage, type Stage } from "./stage.ts";
 
+export const caseNames = cases.map(({ name }) => name);
+
 /**
  * The serving app, a bare HTTP server and what sends the requests, each a process of its own. Within each round the sides of a case follow
  * one another; a ratio is taken within its round, then the median over the rounds.

@@ -15,19 +15,22 @@ import { startTorch, type Torch, type TorchResult } from "./torch.ts";
 /** As it was before TensorFlow was loaded here, which writes its threads into it. */
 const env = { ...process.env };
 
+export const caseNames = cases.map(({ name }) => name);
+
 /** Samples per second of one round, by side. */
 type Round = Record<string, number>;
 
 /** What Whittle is held against, with the least ratio of a case and of the geometric mean over all cases. */
 const rivals = [
+  { side: "whittle-xla", least: null, mean: null },
   { side: "stock", least: null, mean: 5 },
   { side: "torch", least: null, mean: null },
   { side: "torch-fused", least: 0.9, mean: 1.2 },
 ];
 
 /**
- * Trains the same models on the same samples with Whittle, stock tfjs and, where `WHITTLE_BENCH_PYTHON` (or python3) has torch, PyTorch;
- * in turns within each round. A ratio is taken within its round, then the median over the rounds.
+ * Trains the same models on the same samples with Whittle (the small MLP also by XLA), stock tfjs and, where `WHITTLE_BENCH_PYTHON` (or
+ * python3) has torch, PyTorch; in turns within each round. A ratio is taken within its round, then the median over the rounds.
  */
 export const bench: Bench = async ({ rounds, only = "", say }) => {
   const { backend, version, threads } = await initEngine({ warn: say });
@@ -76,7 +79,7 @@ async function trainOnTensorFlow({ name }: TrainCase): Promise<Round> {
   const program = fileURLToPath(new URL("side.ts", import.meta.url));
   const child = fork(program, [name], { env, execArgv: ["--import", "tsx"] });
   const [message] = await Promise.race([once(child, "message"), once(child, "exit")]);
-  return z.object({ whittle: z.number(), stock: z.number() }).parse(message);
+  return z.record(z.string(), z.number()).parse(message);
 }
 
 function describe(rates: Round): string {

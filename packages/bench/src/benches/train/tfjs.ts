@@ -1,4 +1,4 @@
-import { fit, tf } from "@whittle/engine";
+import { fit, tf, type FitOptions } from "@whittle/engine";
 import { buildModel } from "@whittle/zoo";
 import type { TrainCase } from "./cases.ts";
 import type { Samples } from "./samples.ts";
@@ -10,7 +10,7 @@ const silent = { verbose: 0 };
 const timedEpochs = 2;
 
 /** Samples per second of Whittle's training loop, without validation. */
-export async function trainWhittle(trainCase: TrainCase, data: Samples): Promise<number> {
+export async function trainWhittle(trainCase: TrainCase, data: Samples, mode?: FitOptions["mode"]): Promise<number> {
   const model = buildCase(trainCase, data);
   const x = tf.slice(data.x, 0, trainCase.samples);
   const { epochs } = await fit(model, {
@@ -20,6 +20,7 @@ export async function trainWhittle(trainCase: TrainCase, data: Samples): Promise
     batchSize: trainCase.batchSize,
     optimizer: { type: "adam" },
     restoreBest: false,
+    ...(mode && { mode }),
   });
   x.dispose();
   model.dispose();

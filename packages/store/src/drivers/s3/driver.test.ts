@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { openStore } from "../../open.ts";
-import { exampleDraft, startS3Server, testStore, type S3Fault, type S3Operation } from "../../testing/index.ts";
+import { exampleDraft, startS3Server, type S3Fault, type S3Operation } from "../../testing/index.ts";
 import { S3Driver } from "./driver.ts";
 
 let server: Awaited<ReturnType<typeof startS3Server>>;
@@ -21,13 +21,6 @@ beforeEach(() => {
 afterAll(async () => {
   vi.unstubAllEnvs();
   await server.close();
-});
-
-let places = 0;
-testStore("S3", async () => {
-  places += 1;
-  const url = server.url(`place${places}`);
-  return { driver: new S3Driver(url), again: () => new S3Driver(url) };
 });
 
 /** Makes the first `times` requests of an operation go wrong. @returns which operations were asked for. */

@@ -23,6 +23,8 @@ export interface S3ServerOptions {
   pageSize?: number;
   /** Operations that overwrite in spite of `If-None-Match: *`, as some servers do. */
   ignoresCondition?: S3Operation[];
+  /** Address to listen on; a loopback one by default. */
+  host?: string;
   /** 0: any that is free. */
   port?: number;
 }
@@ -36,7 +38,8 @@ export async function startS3Server(options: S3ServerOptions = {}) {
   const server = createServer((request, response) => {
     handle(bucket, options, request, response).catch(() => response.destroy());
   });
-  server.listen(options.port ?? 0, "127.0.0.1");
+  const host = options.host ?? "127.0.0.1";
+  server.listen(options.port ?? 0, host);
   await once(server, "listening");
   const address = server.address();
   const port = typeof address === "object" ? address?.port : undefined;
@@ -44,7 +47,7 @@ export async function startS3Server(options: S3ServerOptions = {}) {
     bucket,
     options,
     /** Address of a store in the bucket, for `openStore`. */
-    url: (prefix = "store") => `s3://bucket/${prefix}?endpoint=http://127.0.0.1:${port}`,
+    url: (prefix = "store") => `s3://bucket/${prefix}?endpoint=http://${host}:${port}`,
     async close(): Promise<void> {
       server.close();
       server.closeAllConnections();
