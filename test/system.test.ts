@@ -84,7 +84,7 @@ describe("a pipeline", () => {
     const manifest = await client.manifest("small@1");
     expect(manifest.metrics.accuracy?.value).toBeGreaterThan(0.9);
 
-    const { test, inputShape, digest, preprocessing } = await loadDataset("tiny");
+    const { test, inputShape, labels, digest, preprocessing } = await loadDataset("tiny");
     const teacher = await client.manifest("teacher");
     expect(teacher.data).toEqual({ name: "tiny", digest });
 
@@ -95,6 +95,19 @@ describe("a pipeline", () => {
     const shape = [test.count, ...inputShape];
     const answer = await client.predict("small@prod", [{ name: input?.name ?? "", datatype: "FP32", shape, data: x }]);
     expect(Float32Array.from(answer.outputs[0]?.data ?? [])).toEqual(expected.logits);
+
+    const one = {
+      name: input?.name ?? "",
+      datatype: "FP32" as const,
+      shape: [1, ...inputShape],
+      data: x.subarray(0, 64),
+    };
+    const why = await client.explain("small@prod", one, { output: "logit", patch: 4 });
+    const logits = [...expected.logits.subarray(0, 4)];
+    expect(why).toMatchObject({ label: labels[logits.indexOf(Math.max(...logits))], method: "exact", evaluations: 16 });
+    expect(why.value).toBeCloseTo(Math.max(...logits), 5);
+    const sum = why.values.reduce((total, value) => total + value, 0);
+    expect(sum).toBeCloseTo(why.value - why.baseline_value, 8);
   });
 
   it("runs on a data set that was uploaded, and its models are compressed on it", async () => {

@@ -33,7 +33,8 @@ const rules: Rule[] = [
   },
   {
     what: /^@whittle\/zoo$/,
-    onlyFrom: /^packages\/(jobs|bench)\/|^apps\/worker\/src\/(child|probe)\.ts$|^apps\/cli\/src\/(setup|demo)\//,
+    onlyFrom:
+      /^packages\/(jobs|bench)\/|^apps\/worker\/src\/(child|probe)\.ts$|^apps\/cli\/src\/(setup|demo|explain)\//,
     why: "the zoo's implementations load the engine: import @whittle/zoo/catalog",
   },
   {

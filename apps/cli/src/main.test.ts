@@ -26,6 +26,7 @@ it("lists its commands", async () => {
     "kinds",
     "models",
     "predict",
+    "explain",
     "store",
   ]) {
     expect(out).toMatch(new RegExp(`^  ${name} `, "m"));

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { addCatalog } from "./commands/catalog.ts";
 import { addDatasets } from "./commands/datasets.ts";
 import { addDemo } from "./commands/demo.ts";
+import { addExplain } from "./commands/explain.ts";
 import { addImport } from "./commands/import.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addModels } from "./commands/models.ts";
@@ -14,7 +15,7 @@ const groups = [
   ["This machine:", [addSetup, addUp, addDemo, addStore]],
   ["Jobs:", [addSubmit, addImport, addInspect]],
   ["What there is for them:", [addCatalog, addDatasets]],
-  ["Models:", [addModels]],
+  ["Models:", [addModels, addExplain]],
 ] as const;
 
 /** The `whittle` command; usage errors are thrown as CommanderError, all others as AppError. */

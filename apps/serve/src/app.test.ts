@@ -19,6 +19,7 @@ describe("a path that is there", () => {
     ["POST", "/v2", "GET, HEAD"],
     ["DELETE", "/v2/models/m/versions/1", "GET, HEAD"],
     ["GET", "/v2/models/m/infer", "POST"],
+    ["GET", "/v2/models/m/versions/1/explain", "POST"],
     ["GET", "/v2/repository/index", "POST"],
     ["PUT", "/v2/repository/models/m/load", "POST"],
     ["POST", "/v1/models/m", "GET, HEAD"],
@@ -31,6 +32,6 @@ describe("a path that is there", () => {
   });
 });
 
-it.each(["/v3", "/v1/models/m:guess", "/v2/models/m/explain"])("there is nothing at POST %s", async (path) => {
+it.each(["/v3", "/v1/models/m:guess", "/v2/models/m/guess"])("there is nothing at POST %s", async (path) => {
   expect(await send("POST", path)).toMatchObject({ status: 404, allow: null });
 });

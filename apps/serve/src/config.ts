@@ -36,6 +36,9 @@ export const serveConfig = z.object({
   maxDelayMs: z.number().min(0).max(1000).default(2),
   /** Requests of one model that may wait; more are answered with 503. */
   maxQueue: z.int().min(1).default(512),
+  /** Explanations at a time (0: none are answered); more are answered with 503. And the samples that a model is run on for one. */
+  maxExplanations: z.int().min(0).default(1),
+  maxEvaluations: z.int().min(2).default(20_000),
   /** How often the store is looked at for new versions and moved aliases. */
   pollMs: z.int().min(10).default(2000),
   /** Bytes of one request. */

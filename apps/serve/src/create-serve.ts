@@ -9,6 +9,7 @@ import type { z } from "zod";
 import packageJson from "../package.json" with { type: "json" };
 import { createApp } from "./app.ts";
 import { serveConfig } from "./config.ts";
+import { createGate } from "./engine/gate.ts";
 import { Pool } from "./engine/pool.ts";
 import { Servable } from "./engine/servable.ts";
 import { spawnThread } from "./engine/spawn-thread.ts";
@@ -61,8 +62,10 @@ export async function createServe(input: z.input<typeof serveConfig>, parts: Ser
   const metrics = createMetrics(() => ({ registry, pool }));
   const closing = new AbortController();
   const isReady = () => !closing.signal.aborted && pool.ready > 0 && registry.missing.length === 0;
+  const { maxExplanations, maxEvaluations, maxBatch } = config;
+  const explanations = { gate: createGate(maxExplanations, "explanations"), maxEvaluations, maxBatch };
   const app = createApp({
-    context: { store, registry, loader, isReady },
+    context: { store, registry, loader, isReady, explanations },
     metrics,
     logger,
     bodyLimit: config.bodyLimit,

@@ -1,10 +1,10 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry as MetricsRegistry } from "prom-client";
-import type { RequestHandler } from "express";
+import type { RequestHandler, Response } from "express";
 import type { Pool } from "./engine/pool.ts";
 import type { Registry } from "./models/registry.ts";
 
 export interface ServeMetrics {
-  /** Counts and times the requests of a protocol. */
+  /** Counts and times the requests of a protocol, or of the `kind` that is in a response's locals. */
   watch(protocol: string): RequestHandler;
   batch(model: string, rows: number): void;
   text(): Promise<string>;
@@ -43,7 +43,7 @@ export function createMetrics(sources: () => { registry: Registry; pool: Pool })
       response.once("finish", () => {
         // Only a model that was found names a series: callers must not be able to make new ones.
         const model = String(response.locals["model"] ?? "");
-        const labels = { protocol, model, status: String(response.statusCode) };
+        const labels = { protocol: kindOf(response) ?? protocol, model, status: String(response.statusCode) };
         requests.inc(labels);
         seconds.observe(labels, (performance.now() - startedAt) / 1000);
       });
@@ -53,6 +53,11 @@ export function createMetrics(sources: () => { registry: Registry; pool: Pool })
     text: () => register.metrics(),
     contentType: register.contentType,
   };
+}
+
+/** Of requests that take so much longer than predictions that they would spoil their times. */
+function kindOf({ locals }: Response): string | undefined {
+  return typeof locals["kind"] === "string" ? locals["kind"] : undefined;
 }
 
 function addGauges(register: MetricsRegistry, sources: () => { registry: Registry; pool: Pool }): void {

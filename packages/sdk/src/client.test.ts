@@ -217,6 +217,24 @@ describe("WhittleClient", () => {
     await expect(new WhittleClient({ url }).jobs()).rejects.toMatchObject({ code: "unavailable", message });
   });
 
+  it("asks a version for an explanation, typed arrays and all", async () => {
+    const server = await serve(json({ values: [1, 2] }));
+    const client = new WhittleClient({ url: server.url, serveUrl: server.url });
+    const input = { name: "x", datatype: "FP32" as const, shape: [1, 2], data: Float32Array.of(1, 2) };
+    const options = { class: "left", patch: 2, baseline: Float32Array.of(3, 4) };
+    expect(await client.explain("student@2", input, options)).toEqual({ values: [1, 2] });
+    await client.explain("student", input);
+    expect(server.seen.map(({ url }) => url)).toEqual([
+      "/v2/models/student/versions/2/explain",
+      "/v2/models/student/explain",
+    ]);
+    const inputs = [{ ...input, data: [1, 2] }];
+    expect(server.bodies.map((body): unknown => JSON.parse(body))).toEqual([
+      { inputs, parameters: { class: "left", patch: 2, baseline: [3, 4] } },
+      { inputs, parameters: {} },
+    ]);
+  });
+
   it("sends typed arrays to a version of a model by the Open Inference Protocol", async () => {
     const server = await serve(json({ model_name: "student", outputs: [] }));
     const client = new WhittleClient({ url: server.url, serveUrl: server.url });

@@ -1,6 +1,5 @@
 import {
   AppError,
-  parseModelReference,
   type AliasRecord,
   type DatasetRecord,
   type DeletionRecord,
@@ -13,11 +12,15 @@ import {
   type pipelineRequest,
 } from "@whittle/contracts";
 import type { z } from "zod";
+import { explainBody, inferBody } from "./bodies.ts";
 import { isFinal, jobEvents, type EventOptions } from "./events.ts";
 import { Http } from "./http.ts";
 import { allPages } from "./pages.ts";
+import { modelPath, segment } from "./paths.ts";
 import type {
   DatasetView,
+  ExplainParameters,
+  ExplainResponse,
   FamilyView,
   InferInput,
   InferResponse,
@@ -272,9 +275,12 @@ export class WhittleClient {
 
   /** Runs a served model on the inputs that its signature asks for. */
   predict(model: string, inputs: InferInput[]): Promise<InferResponse> {
-    return this.#serving.json("POST", `${modelPath(model)}/infer`, {
-      body: { inputs: inputs.map((input) => ({ ...input, data: Array.from(input.data) })) },
-    });
+    return this.#serving.json("POST", `${modelPath(model)}/infer`, { body: inferBody(inputs) });
+  }
+
+  /** Which parts of one sample make a served model answer what it answers: the Shapley value of each. */
+  explain(model: string, input: InferInput, parameters: ExplainParameters = {}): Promise<ExplainResponse> {
+    return this.#serving.json("POST", `${modelPath(model)}/explain`, { body: explainBody(input, parameters) });
   }
 
   get #serving(): Http {
@@ -283,16 +289,6 @@ export class WhittleClient {
   }
 }
 
-function segment(text: string): string {
-  return encodeURIComponent(text);
-}
-
 function idempotency(key: string | undefined): Record<string, string> {
   return key === undefined ? {} : { "idempotency-key": key };
-}
-
-function modelPath(model: string): string {
-  const reference = parseModelReference(model);
-  if (reference?.kind !== "version") return `/v2/models/${segment(model)}`;
-  return `/v2/models/${segment(reference.name)}/versions/${reference.version}`;
 }

@@ -94,6 +94,44 @@ export interface InferResponse {
   outputs: InferTensor[];
 }
 
+export interface ExplainParameters {
+  /** The index or the label of a class; by default the one that the model predicts. */
+  class?: number | string;
+  /** What is shared out among the parts; by default `probability`, the softmax of the logits. */
+  output?: "probability" | "logit";
+  /** The side of a patch, or how many tokens or columns belong together. */
+  patch?: number;
+  /** The most samples to run the model on (2000). */
+  evaluations?: number;
+  /** What stands for a part that is left out, as the model sees it: one number, or a whole sample. */
+  baseline?: number | ArrayLike<number>;
+  seed?: number;
+}
+
+/** An explanation; its `values` add up to `value - baseline_value`. */
+export interface ExplainResponse {
+  model_name: string;
+  model_version: string;
+  class: number;
+  label?: string;
+  output: "probability" | "logit";
+  /** The output for the class, of the sample and of the baseline. */
+  value: number;
+  baseline_value: number;
+  /** What the baseline is, in words. */
+  baseline: string;
+  /** The grid in which the values stand, row-major, and how many places of an axis a part has. */
+  parts: { kind: "patches" | "tokens" | "columns"; grid: number[]; size: number };
+  values: number[];
+  /** Of each value, where they are estimates. */
+  standard_errors?: number[];
+  method: "exact" | "permutations";
+  permutations?: number;
+  seed?: number;
+  /** Samples that the model was run on. */
+  evaluations: number;
+}
+
 /** A served model as the Open Inference Protocol describes it; -1 in a shape is any size. */
 export interface ServedModel {
   name: string;
@@ -101,4 +139,6 @@ export interface ServedModel {
   platform: string;
   inputs: TensorSpec[];
   outputs: TensorSpec[];
+  /** Of the artifact that answers. */
+  parameters?: { digest: string; preprocessing: Preprocessing; labels?: string[] };
 }

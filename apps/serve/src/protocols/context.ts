@@ -1,5 +1,6 @@
 import type { RequestHandler } from "express";
 import type { ArtifactStore } from "@whittle/store";
+import type { Gate } from "../engine/gate.ts";
 import type { Loader } from "../models/loader.ts";
 import type { Registry } from "../models/registry.ts";
 
@@ -10,6 +11,8 @@ export interface ProtocolContext {
   loader: Loader;
   /** Whether the server can answer for everything that it is to serve. */
   isReady: () => boolean;
+  /** How many explanations run at a time, how many samples the model may be run on for one, and in one call of it. */
+  explanations: { gate: Gate; maxEvaluations: number; maxBatch: number };
   /** Reads a whole body as bytes, within the limit. */
   readBody: RequestHandler;
 }

@@ -62,6 +62,24 @@ export function denseModel(bias: [number, number] = [0, 0]): ArtifactDraft {
   return draftOf(signature, exportOnnx({ topology, weights, signature }));
 }
 
+/** logits = [x0 + 2 x1 + 3 x2 + …, 0]: so many columns that an explanation takes its time. */
+export function wideModel(columns: number): ArtifactDraft {
+  const signature: Signature = {
+    inputs: [{ name: "x", datatype: "FP32", shape: [-1, columns] }],
+    outputs: [{ name: "logits", datatype: "FP32", shape: [-1, 2] }],
+  };
+  const topology = topologyOf(
+    {
+      input: ["InputLayer", { batch_input_shape: [null, columns], dtype: "float32" }, []],
+      dense: ["Dense", { units: 2, activation: "linear", use_bias: false }, ["input"]],
+    },
+    ["dense"],
+  );
+  const kernel = Float32Array.from({ length: 2 * columns }, (_, at) => (at % 2 === 0 ? at / 2 + 1 : 0));
+  const weights = { "dense/kernel": { shape: [columns, 2], data: kernel } };
+  return draftOf(signature, exportOnnx({ topology, weights, signature }));
+}
+
 /** Two inputs, two outputs: sum = a + b, and total = b0 + 10 b1. */
 export function twoInputModel(): ArtifactDraft {
   const signature: Signature = {

@@ -1,7 +1,7 @@
 import { proportion as proportionSchema } from "@whittle/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { openBench, testJobKind, type JobBench } from "../testing.ts";
+import { openBench, testJobKind, tinyTraining, type JobBench } from "../testing.ts";
 
 testJobKind("evaluate", { params: { model: "tiny-base" } });
 
@@ -35,6 +35,39 @@ describe("evaluating", () => {
     // The patterns take turns: 25 of each in the first 100.
     expect(Object.keys(perClass)).toEqual(["rows", "columns", "diagonals", "checks"]);
     expect(Object.values(perClass)).toEqual(right.map((count) => count / 25));
+  });
+
+  describe("with explanations", () => {
+    const explained = async (params: object) => {
+      const { metrics } = await bench.run("evaluate", { model: "tiny-base", ...params });
+      return z.object({ explanations: z.record(z.string(), z.number()) }).parse(metrics).explanations;
+    };
+
+    it("finds a model to explain like itself, but for the drawing of orders", async () => {
+      const { rankCorrelation, ofItself, samples } = await explained({
+        explanations: { beside: "tiny-base", samples: 4 },
+      });
+      expect(samples).toBe(4);
+      expect(rankCorrelation).toBe(ofItself);
+      expect(ofItself).toBeLessThan(1);
+      expect(ofItself).toBeGreaterThan(0.3);
+    });
+
+    it("finds a quantized one nearly as like, and one of other weights less so", async () => {
+      await bench.run("quantize", { model: "tiny-base" }, { id: "tiny-int8" });
+      await bench.run("train", { ...tinyTraining, seed: 8 }, { id: "tiny-other" });
+      const beside = { beside: "tiny-base", samples: 16, evaluations: 4000 };
+      const int8 = await explained({ model: "tiny-int8", explanations: beside });
+      const other = await explained({ model: "tiny-other", explanations: beside });
+      expect(int8["ofItself"]).toBe(other["ofItself"]);
+      expect(int8["rankCorrelation"]).toBeGreaterThan((int8["ofItself"] ?? 1) - 0.05);
+      expect(other["rankCorrelation"]).toBeLessThan((int8["rankCorrelation"] ?? 0) - 0.1);
+    });
+
+    it("needs the other model", async () => {
+      const missing = bench.run("evaluate", { model: "tiny-base", explanations: { beside: "none" } });
+      await expect(missing).rejects.toMatchObject({ code: "not_found" });
+    });
   });
 
   it("takes a quantized model", async () => {

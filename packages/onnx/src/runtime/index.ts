@@ -1,4 +1,4 @@
-export { classify, type Classification } from "./classify.ts";
+export { classify, onlyTensors, type Classification } from "./classify.ts";
 export { needsReducedRange } from "./cpu.ts";
 export { fusedOperators } from "./fused.ts";
 export { measureLatency, type Latency, type LatencyOptions } from "./latency.ts";

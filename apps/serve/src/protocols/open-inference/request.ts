@@ -27,6 +27,7 @@ type RequestInput = z.infer<typeof inferRequest>["inputs"][number];
 
 export interface InferRequest {
   id?: string;
+  parameters?: Record<string, unknown>;
   inputs: Tensors;
   /** The outputs that are asked for, in that order. */
   outputs: { name: string; binary: boolean }[];
@@ -57,7 +58,9 @@ export function readInferRequest(body: Uint8Array, headerLength: number | undefi
   );
   binary.end();
   checkRows(inputs, specs.inputs);
-  return { ...(request.id !== undefined && { id: request.id }), inputs, outputs: askedOutputs(request, specs) };
+  const { id, parameters: given } = request;
+  const outputs = askedOutputs(request, specs);
+  return { ...(id !== undefined && { id }), ...(given && { parameters: given }), inputs, outputs };
 }
 
 /** What the value of the header says. @throws AppError `invalid_request`. */

@@ -5,8 +5,9 @@ import { formatSelection } from "../../models/selector.ts";
 import { bodyOf } from "../body.ts";
 import type { ProtocolContext } from "../context.ts";
 import { selectionOf, type ModelPath } from "../path.ts";
+import { explainRequest } from "./explain.ts";
 import { repositoryRoutes } from "./repository.ts";
-import { readHeaderLength, readInferRequest } from "./request.ts";
+import { readHeaderLength, readInferRequest, type InferRequest } from "./request.ts";
 import { writeInferResponse } from "./response.ts";
 
 const MODEL = "/v2/models/:model{/versions/:version}";
@@ -29,6 +30,17 @@ export function openInference(context: ProtocolContext, server: { name: string; 
   const inferModel: RequestHandler<ModelPath> = (request, response) =>
     registry.use(selectionOf(request.params), (servable) => infer(servable, request, response));
 
+  const { gate, ...limits } = context.explanations;
+  const explainModel: RequestHandler<ModelPath> = (request, response) => {
+    response.locals["kind"] = "explanation";
+    return registry.use(selectionOf(request.params), (servable) =>
+      gate(async () => {
+        const asked = readRequest(servable, request, response);
+        response.json(await explainRequest(servable, asked, limits, () => response.closed));
+      }),
+    );
+  };
+
   router.get("/v2", (_request, response) => {
     response.json({ ...server, extensions: ["binary_tensor_data", "model_repository"] });
   });
@@ -42,6 +54,7 @@ export function openInference(context: ProtocolContext, server: { name: string; 
   router.route(`${MODEL}/ready`).get(ready).all(only("GET"));
   router.route(MODEL).get(describeModel).all(only("GET"));
   router.route(`${MODEL}/infer`).post(readBody, inferModel).all(only("POST"));
+  router.route(`${MODEL}/explain`).post(readBody, explainModel).all(only("POST"));
   router.use(repositoryRoutes(context));
   return router;
 }
@@ -49,11 +62,15 @@ export function openInference(context: ProtocolContext, server: { name: string; 
 /** The protocol asks for a 4xx when the answer is no. */
 const statusOf = (isUp: boolean) => (isUp ? 200 : 400);
 
-async function infer(servable: Servable, request: Request<ModelPath>, response: Response): Promise<void> {
+function readRequest(servable: Servable, request: Request<ModelPath>, response: Response): InferRequest {
   response.locals["model"] = servable.name;
   servable.checkRoom();
   const headerLength = readHeaderLength(request.get("Inference-Header-Content-Length"));
-  const asked = readInferRequest(bodyOf(request), headerLength, servable.specs);
+  return readInferRequest(bodyOf(request), headerLength, servable.specs);
+}
+
+async function infer(servable: Servable, request: Request<ModelPath>, response: Response): Promise<void> {
+  const asked = readRequest(servable, request, response);
   const { headers, body } = writeInferResponse(servable, asked, await servable.infer(asked.inputs));
   response.set(headers).send(body);
 }

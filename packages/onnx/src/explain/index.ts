@@ -1,0 +1,1 @@
+export { explain, type Classifier, type ExplainOptions, type Explanation } from "./explain.ts";
