@@ -60,8 +60,11 @@ export function datasetTests(makeDriver: MakeDriver): void {
       const { other } = await withPets(makeDriver);
       const made = await Promise.all([3, 4, 5, 5].map((each) => other().datasets.add(fileOf(each), pets)));
       const versions = made.map(({ version }) => version);
-      expect(new Set(versions.slice(0, 3))).toEqual(new Set([3, 4, 5]));
-      expect(await other().datasets.versions("pets")).toHaveLength(new Set(versions).size + 2);
+      // The two that are the same are one version, unless another comes between them.
+      expect(new Set(versions.slice(0, 3)).size).toBe(3);
+      const numbers = [...new Set(versions)].toSorted((a, b) => a - b);
+      expect(numbers).toEqual([3, 4, 5, 6].slice(0, numbers.length));
+      expect(await other().datasets.versions("pets")).toHaveLength(numbers.length + 2);
     });
 
     it("that is not there is not found, and the error says what is", async () => {
