@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { AppError } from "@whittle/contracts";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { workerConnection } from "./connection.ts";
+import { makeKeys } from "./keys.ts";
 import { succeed } from "./rig-jobs.ts";
 import { useRig } from "./rig.ts";
 
@@ -47,6 +49,25 @@ describe("on hosts whose clocks differ by minutes", () => {
     await stop();
     await rig.work(succeed);
     await rig.reaches(id, "completed");
+  });
+
+  it("nor is it when that worker dies before it has set the pause right", async () => {
+    const worker = await rig.work(fails);
+    const id = await rig.submit("make", 0, { attempts: 9 });
+    const redis = workerConnection(rig.redis.url);
+    const delayed = `${makeKeys(rig.prefix).bull}:make:delayed`;
+    try {
+      // The third pause is long enough for the worker to leave in it.
+      await vi.waitFor(async () => expect((await rig.queue.get(id)).attemptsMade).toBe(3), waiting);
+      await vi.waitFor(async () => expect(await redis.zcard(delayed)).toBe(1), waiting);
+      await worker.close();
+      await redis.zadd(delayed, "XX", (Date.now() + 300_000) * 4096, id);
+      expect(await redis.zcard(delayed)).toBe(1);
+      await rig.work(succeed);
+      await rig.reaches(id, "completed");
+    } finally {
+      redis.disconnect();
+    }
   });
 
   it("a job that failed is run where the clock is behind after its pause, which is not longer than ever", async () => {

@@ -1,11 +1,15 @@
 import { z } from "zod";
 import type { Context } from "./connection.ts";
+import { maxBackoffMs } from "./limits.ts";
 import { luaNow, run, script } from "./lua.ts";
 
 /** BullMQ keeps delayed jobs by the time at which they are due, in ms since 1970, times 4096. */
 const score = 4096;
 
-/** ARGV[2]: what this process takes for now, and so does BullMQ here. `late`: kinds and jobs that are due, and would not be for BullMQ. */
+/**
+ * ARGV[2]: what this process takes for now, and so does BullMQ here. `late`: kinds and jobs that are due, and would not be for BullMQ. A
+ * pause longer than any comes of a worker with another clock that died before {@link setPause}.
+ */
 const readyScript = script(`${luaNow}
 local bull, here = ARGV[1], tonumber(ARGV[2])
 local ready, late, nextMs = {}, {}, -1
@@ -14,6 +18,7 @@ for at = 3, #ARGV do
   local first, due = unpack(redis.call('ZRANGE', queue .. 'delayed', 0, 0, 'WITHSCORES'))
   local dueMs = due and math.floor(tonumber(due) / ${score})
   local waitMs = dueMs and dueMs - now()
+  if waitMs and waitMs > ${maxBackoffMs} then waitMs = 0 end
   if waitMs and waitMs <= 0 and dueMs > here then
     table.insert(late, {ARGV[at], first})
   end
