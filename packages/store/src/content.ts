@@ -11,8 +11,8 @@ export interface StoredContent {
 }
 
 /**
- * Keeps content that has no name. Until something leads to it, it may be collected once it is older than a collection's grace; storing it
- * again makes it young again.
+ * Keeps content that has no name. Until something leads to it, or a job has a claim on it, it may be collected once it is older than a
+ * collection's grace; storing it again makes it young again.
  */
 export async function putContent(driver: StoreDriver, bytes: Uint8Array): Promise<StoredContent> {
   const digest = digestOf(bytes);

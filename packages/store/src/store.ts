@@ -20,6 +20,7 @@ import {
 import { aliasHistory, moveAlias } from "./aliases.ts";
 import { audit, type Audit } from "./audit.ts";
 import { getBlob } from "./blobs.ts";
+import { Claims } from "./claims.ts";
 import { collect, type Collection, type CollectOptions } from "./collect.ts";
 import { putContent, readContent, type StoredContent } from "./content.ts";
 import { Datasets } from "./datasets.ts";
@@ -45,11 +46,14 @@ export interface ResolvedReference {
 export class ArtifactStore {
   /** The data sets that users have uploaded. */
   readonly datasets: Datasets;
+  /** The jobs that take uploads. */
+  readonly claims: Claims;
   readonly #driver: StoreDriver;
 
   constructor(driver: StoreDriver) {
     this.#driver = driver;
     this.datasets = new Datasets(driver);
+    this.claims = new Claims(driver);
   }
 
   /** Where it is, for messages. */
@@ -136,7 +140,7 @@ export class ArtifactStore {
     return bytes;
   }
 
-  /** Keeps content that has no name, for a day unless something comes to lead to it: see {@link putContent}. */
+  /** Keeps content that has no name, for a day unless something comes to lead to it or a job claims it: see {@link putContent}. */
   putContent(bytes: Uint8Array): Promise<StoredContent> {
     return putContent(this.#driver, bytes);
   }

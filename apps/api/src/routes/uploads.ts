@@ -11,8 +11,8 @@ export function uploadRoutes({ store }: Services): Route[] {
       tag: "uploads",
       summary: "Store a file that a job is to take, under its digest",
       description:
-        "The same bytes have the same digest. A file that no version comes to need is removed by the first `whittle store gc` after a day; " +
-        "sending it again begins a new day.",
+        "The same bytes have the same digest. A file that no version, and no job that has not ended, needs is removed by the first " +
+        "`whittle store gc` after a day; sending it again begins a new day.",
       bytes: true,
       headers: digestHeader,
       status: 201,

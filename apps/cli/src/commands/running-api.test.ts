@@ -279,3 +279,23 @@ describe("kinds", () => {
     await expect(whittle("kinds", "melt")).rejects.toThrow(/^melt is not a job kind; the kinds are .*train/);
   });
 });
+
+describe("store gc", () => {
+  it("leaves an upload that a waiting job takes, and removes it once that has ended", async () => {
+    const { digest: file } = await client.upload(Uint8Array.of(1, 2, 3));
+    const { id } = await client.send("import", { file, dataset: "tiny" });
+    const { claims } = await openStore(join(folder, "store"));
+    const env = { WHITTLE_KEY: "", WHITTLE_STORE: join(folder, "store") };
+    const args = ["store", "gc", "--grace", "0", "--delete"];
+    const gc = (address = url): Promise<string> => callWhittle(args, { ...env, WHITTLE_URL: address });
+    const said = vi.spyOn(console, "error").mockImplementation(() => {});
+    await gc();
+    expect(said).not.toHaveBeenCalled();
+    await client.cancel(id);
+    await gc(`http://${host}:9`);
+    expect(said).toHaveBeenCalledWith(expect.stringMatching(/^uploads that jobs took were all left.*not answer/));
+    expect(await claims.has(file)).toBe(true);
+    expect(await gc()).toMatch(/^leftovers +1 /m);
+    expect(await claims.has(file)).toBe(false);
+  });
+});

@@ -29,6 +29,7 @@ export const definition = defineJob({
     "here, checks that it answers as the file does, and measures it on a data set.",
   params,
   models: {},
+  uploads: ["file"],
   publishes: true,
   example: { file: `sha256:${"0".repeat(64)}`, dataset: "fashion-mnist" },
 });
