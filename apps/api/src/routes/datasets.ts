@@ -71,8 +71,8 @@ function addRoute({ store, auth, uploadLimitBytes }: Services): Route {
         throw new AppError("invalid_request", `the name ${message}`, { issues: [{ path: "name", message }] });
       }
       const file = bodyBytes(request);
-      const { content } = await readUpload(file, { scale, offset, limitBytes: uploadLimitBytes });
-      return store.datasets.add(file, { name, actor: auth.actor(request), content });
+      const { content, warnings } = await readUpload(file, { scale, offset, limitBytes: uploadLimitBytes });
+      return store.datasets.add(file, { name, actor: auth.actor(request), content, warnings });
     },
   });
 }

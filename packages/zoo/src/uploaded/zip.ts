@@ -23,8 +23,10 @@ interface Entry {
 }
 
 export interface UnzipOptions {
-  /** The only files that there may be. */
+  /** The only files that there may be, or that are read. */
   names: readonly string[];
+  /** Whether others are left alone instead of refused. */
+  skipOthers?: boolean;
   /** How many bytes they may have together. */
   limitBytes: number;
 }
@@ -35,7 +37,7 @@ export interface UnzipOptions {
  * @throws AppError `invalid_request`; `payload_too_large` when the files are larger than the limit.
  */
 export async function unzip(archive: Uint8Array, options: UnzipOptions): Promise<Map<string, Uint8Array>> {
-  const entries = readDirectory(archive, options.names);
+  const entries = readDirectory(archive, options);
   const total = entries.reduce((sum, { size }) => sum + size, 0);
   if (total > options.limitBytes)
     throw wrong("", `has ${total} bytes unpacked; it may have at most ${options.limitBytes}`, "payload_too_large");
@@ -44,7 +46,10 @@ export async function unzip(archive: Uint8Array, options: UnzipOptions): Promise
   return files;
 }
 
-function readDirectory(archive: Uint8Array, names: readonly string[]): Entry[] {
+function readDirectory(
+  archive: Uint8Array,
+  { names, skipOthers = false }: Pick<UnzipOptions, "names" | "skipOthers">,
+): Entry[] {
   const view = viewOf(archive);
   const end = findEnd(view);
   if (end === undefined) throw wrong("", "is no zip archive, or not whole; it must be what numpy.savez writes");
@@ -55,9 +60,10 @@ function readDirectory(archive: Uint8Array, names: readonly string[]): Entry[] {
     if (at + length.entry > end || view.getUint32(at, true) !== signature.entry)
       throw wrong("", "is damaged: its directory does not hold what its end says");
     const { entry, next } = readEntry(archive, view, at);
+    at = next;
+    if (skipOthers && !names.includes(entry.name)) continue;
     checkEntry(entry, names, entries);
     entries.set(entry.name, entry);
-    at = next;
   }
   return [...entries.values()];
 }
