@@ -186,7 +186,7 @@ describe("import", () => {
   it("uploads a file and submits the job that takes it, and follows that to its end", async () => {
     const file = join(folder, "model.onnx");
     await writeFile(file, "not really ONNX");
-    const flags = "--dataset tiny --name mine --alias prod --scale 0.5 --offset -1";
+    const flags = "--dataset tiny --name mine --alias prod --scale 0.5 --offset -1 --channels first";
     const ended = whittle("import", file, ...flags.split(" ")).catch((error: unknown) => error);
     const waiting = async () => {
       const [job] = (await client.jobs({ kind: "import" })).jobs;
@@ -195,7 +195,7 @@ describe("import", () => {
     };
     const { id } = await vi.waitFor(waiting, { timeout: 20_000 });
     const digest = `sha256:${createHash("sha256").update("not really ONNX").digest("hex")}`;
-    const params = { file: digest, dataset: "tiny", preprocessing: { scale: 0.5, offset: -1 } };
+    const params = { file: digest, dataset: "tiny", channels: "first", preprocessing: { scale: 0.5, offset: -1 } };
     expect(await client.job(id)).toMatchObject({ params, output: { name: "mine", alias: "prod" } });
     await client.cancel(id);
     expect(String(await ended)).toContain(`import ${id} cancelled`);

@@ -16,6 +16,10 @@ const params = z.strictObject({
     description:
       "What the model expects of a raw value x: x * scale + offset; by default as the data set says (pixels: scale 1/255, offset 0).",
   }),
+  channels: z.enum(["last", "first"]).optional().meta({
+    description:
+      "Where the model's input has its channels, for a shape that does not tell, such as [n, 8, 8, 8]; by default last, with a warning.",
+  }),
   limit,
 });
 
