@@ -22,7 +22,8 @@ import { audit, type Audit } from "./audit.ts";
 import { getBlob } from "./blobs.ts";
 import { Claims } from "./claims.ts";
 import { collect, type Collection, type CollectOptions } from "./collect.ts";
-import { putContent, readContent, type StoredContent } from "./content.ts";
+import type { ContentFile } from "./content-file.ts";
+import { putContent, putContentFile, readContent, type StoredContent } from "./content.ts";
 import { Datasets } from "./datasets.ts";
 import { deleteVersion, isDeleted, type DeleteOptions } from "./deletion.ts";
 import type { StoreDriver } from "./driver.ts";
@@ -143,6 +144,11 @@ export class ArtifactStore {
   /** Keeps content that has no name, for a day unless something comes to lead to it or a job claims it: see {@link putContent}. */
   putContent(bytes: Uint8Array): Promise<StoredContent> {
     return putContent(this.#driver, bytes);
+  }
+
+  /** As `putContent`, of a file: see {@link putContentFile}. */
+  putContentFile(file: ContentFile & StoredContent): Promise<StoredContent> {
+    return putContentFile(this.#driver, file);
   }
 
   /** Any content by its digest, checked against it. @throws AppError `not_found`; `corrupt`. */

@@ -1,9 +1,9 @@
-import { bodyBytes, digestHeader } from "../bytes.ts";
+import { digestHeader, withBody } from "../bytes.ts";
 import { route, type Route } from "../route.ts";
 import { stored } from "../schemas.ts";
 import type { Services } from "../services.ts";
 
-export function uploadRoutes({ store }: Services): Route[] {
+export function uploadRoutes({ store, uploadLimitBytes }: Services): Route[] {
   return [
     route({
       method: "post",
@@ -17,7 +17,7 @@ export function uploadRoutes({ store }: Services): Route[] {
       headers: digestHeader,
       status: 201,
       answer: stored,
-      handle: ({ request }) => store.putContent(bodyBytes(request)),
+      handle: ({ request }) => withBody(request, uploadLimitBytes, (body) => store.putContentFile(body)),
     }),
   ];
 }

@@ -2,7 +2,7 @@
 import type { Splits } from "../dataset.ts";
 import { parseNpy, readIntegers, readNumbers, type NpyArray } from "./npy.ts";
 import { wrong } from "./wrong.ts";
-import { unzip } from "./zip.ts";
+import { unzip, type Archive } from "./zip.ts";
 
 const needed = ["x_train", "y_train", "x_test", "y_test"] as const;
 const files = [...needed, "labels", "vocabulary"].map((name) => `${name}.npy`);
@@ -22,7 +22,7 @@ export interface Arrays {
  * @throws AppError `invalid_request` that names the array; `payload_too_large`.
  */
 export async function readArrays(
-  file: Uint8Array,
+  file: Uint8Array | Archive,
   { limitBytes = Infinity, skipOthers = false }: { limitBytes?: number | undefined; skipOthers?: boolean } = {},
 ): Promise<Arrays> {
   const unpacked = await unzip(file, { names: files, limitBytes, skipOthers });

@@ -4,6 +4,9 @@ import { assemble, type Dataset, type Splits } from "../dataset.ts";
 import { readArrays, readSplits } from "./arrays.ts";
 import { readTexts, typeName, type NpyArray } from "./npy.ts";
 import { wrong } from "./wrong.ts";
+import type { Archive } from "./zip.ts";
+
+export type { Archive } from "./zip.ts";
 
 const mostClasses = 10_000;
 const mostTokens = 100_000;
@@ -29,7 +32,7 @@ export interface UploadOptions extends Partial<Preprocessing> {
  * images as 0 to 1, all else as it is.
  * @throws AppError `invalid_request` that names the array; `payload_too_large`.
  */
-export async function readUpload(file: Uint8Array, options: UploadOptions = {}): Promise<Upload> {
+export async function readUpload(file: Uint8Array | Archive, options: UploadOptions = {}): Promise<Upload> {
   const arrays = await readArrays(file, options);
   const { x, y } = arrays;
   checkLengths(x.train, y.train);
