@@ -47,7 +47,7 @@ const isWorthIt = (compressed: number, content: Content) => compressed <= sizeOf
  * Content as it is stored: compressed where that saves a tenth or more, as with pruned and clustered weights and with JSON; else as it
  * is, as with dense weights. Brotli at quality 6 makes both smaller than gzip at its default in the same time, and every Node reads it.
  */
-export async function encode(bytes: Uint8Array): Promise<Uint8Array> {
+async function encode(bytes: Uint8Array): Promise<Uint8Array> {
   const ambiguous = isCompressed(bytes);
   if (bytes.byteLength < leastBytes && !ambiguous) return bytes;
   const compressed = Buffer.concat([magic, await compress(bytes, { params: paramsFor(bytes) })]);
