@@ -9,7 +9,7 @@ import helmet from "helmet";
 import { pino, type Logger } from "pino";
 import { createAuthenticator } from "./auth.ts";
 import { boardPath, boardRouter } from "./board.ts";
-import { readBytes } from "./bytes.ts";
+import { takeBytes } from "./bytes.ts";
 import { docsRouter } from "./docs.ts";
 import type { ApiConfig } from "./env.ts";
 import { createMetrics } from "./metrics.ts";
@@ -114,7 +114,7 @@ function createApp(
   app.all("/metrics", onlyMethods(["get"]));
   app.use("/v1", auth.bearer("read"));
   const json = express.json({ limit: options.bodyLimitBytes, strict: false });
-  mount(app, routes, auth, { json: [onlyJson, json, onlyObjects], bytes: readBytes(services.uploadLimitBytes) });
+  mount(app, routes, auth, { json: [onlyJson, json, onlyObjects], bytes: takeBytes() });
   app.use(notFound, answerProblems(log));
   return app;
 }

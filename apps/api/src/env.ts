@@ -56,7 +56,7 @@ const schema = z
     }),
     bullBoardWritable: env.WHITTLE_BULL_BOARD_WRITABLE,
     bodyLimitBytes: env.WHITTLE_BODY_LIMIT_BYTES,
-    /** Largest file that may be uploaded; it is held in memory. */
+    /** Largest file that may be uploaded, and what a data set may have unpacked; the latter is held in memory. */
     uploadLimitBytes: env.WHITTLE_UPLOAD_BYTES,
     logLevel: env.WHITTLE_LOG_LEVEL,
   }));

@@ -20,6 +20,10 @@ export const datasetRecord = datasetContent.extend({
   version: z.int().positive(),
   digest: digest.meta({ description: "Of the file as it was uploaded." }),
   size: z.int().positive().meta({ description: "Bytes of that file." }),
+  warnings: z
+    .array(z.string())
+    .optional()
+    .meta({ description: "What is probably not meant, such as classes that are tested and not taught." }),
   actor: z.string(),
   createdAt: z.iso.datetime(),
 });

@@ -18,6 +18,8 @@ export interface JobDefinition<K extends string = string, P extends z.ZodType = 
    * each item of the list `teachers`.
    */
   models: Readonly<Record<string, "base" | "teacher">>;
+  /** The parameters that name an upload by its digest; the upload stays while a job that names it has not ended. */
+  uploads?: readonly string[];
   /** Whether a finished job publishes an artifact. */
   publishes: boolean;
   /** A small valid example, shown in the API docs. */
@@ -43,6 +45,18 @@ export function modelReferences(definition: JobDefinition, params: Record<string
   return Object.entries(definition.models).flatMap(([path, role]) =>
     valuesAt(params, path.split(".")).flatMap(([param, reference]) =>
       typeof reference === "string" ? [{ param, reference, role }] : [],
+    ),
+  );
+}
+
+/** Every upload that a job's parameters name: where they do, and its digest. */
+export function uploadReferences(
+  { uploads = [] }: JobDefinition,
+  params: Record<string, unknown>,
+): { param: string; digest: string }[] {
+  return uploads.flatMap((path) =>
+    valuesAt(params, path.split(".")).flatMap(([param, digest]) =>
+      typeof digest === "string" ? [{ param, digest }] : [],
     ),
   );
 }

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { AppError, toAppError } from "@whittle/contracts";
 import type { StoreDriver } from "./driver.ts";
-import { decode, encode } from "./encoding.ts";
+import { decode, withEncoded } from "./encoding.ts";
+import type { Content } from "./content-file.ts";
 import { keys } from "./keys.ts";
 
 /** `sha256:<hex>` of some bytes. */
@@ -13,25 +14,27 @@ export function digestOf(bytes: Uint8Array): string {
  * Writes content under its own digest. Content that is there already is read: where it is sound it is left alone, where it is damaged
  * the right content takes its place, so that nothing new is built on damage and what was published before is whole again.
  */
-export async function putBlob(driver: StoreDriver, digest: string, bytes: Uint8Array): Promise<void> {
+export async function putBlob(driver: StoreDriver, digest: string, content: Content): Promise<void> {
   const key = keys.blob(digest);
-  const encoded = await encode(bytes);
-  while (!(await driver.create(key, encoded))) {
-    try {
-      if ((await getBlob(driver, digest, "content of an earlier publication")) !== undefined) return;
-      // It was collected meanwhile.
-    } catch (error) {
-      if (toAppError(error).code !== "corrupt") throw error;
-      return driver.replace(key, encoded);
+  await withEncoded(content, async (encoded) => {
+    while (!(await driver.create(key, encoded))) {
+      try {
+        if ((await getBlob(driver, digest, "content of an earlier publication")) !== undefined) return;
+        // It was collected meanwhile.
+      } catch (error) {
+        if (toAppError(error).code !== "corrupt") throw error;
+        return driver.replace(key, encoded);
+      }
     }
-  }
+  });
 }
 
 /** Writes content under its own digest, also where it is there already, which makes it as young as what is new. */
-export async function writeBlob(driver: StoreDriver, digest: string, bytes: Uint8Array): Promise<void> {
+export async function writeBlob(driver: StoreDriver, digest: string, content: Content): Promise<void> {
   const key = keys.blob(digest);
-  const encoded = await encode(bytes);
-  if (!(await driver.create(key, encoded))) await driver.replace(key, encoded);
+  await withEncoded(content, async (encoded) => {
+    if (!(await driver.create(key, encoded))) await driver.replace(key, encoded);
+  });
 }
 
 /**

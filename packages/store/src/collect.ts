@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { claimedDigests, endedClaims, releaseClaims, type HasEnded } from "./claims.ts";
 import type { Entry, StoreDriver } from "./driver.ts";
 import { digestOfKey } from "./keys.ts";
 import { collectionMs, leasedDigests, underMark } from "./lease.ts";
@@ -18,6 +19,8 @@ export interface CollectOptions {
   graceMs?: number;
   /** A job's scratch goes when all of it is older than this. */
   scratchMs?: number;
+  /** Tells of the jobs that have claims on uploads; without it every claim holds. */
+  hasEnded?: HasEnded;
 }
 
 interface Amount {
@@ -34,19 +37,19 @@ export interface Collection {
   steps: Amount;
   /** What jobs left in their scratch. */
   scratch: Amount;
-  /** What killed processes left: unfinished files, leases, marks. */
+  /** What killed processes left (unfinished files, leases, marks), and the claims on uploads of jobs that have ended. */
   leftovers: Amount;
 }
 
 /**
- * Removes what nothing leads to any more: content outside {@link Reachable} and outside the leases of running publications, what is
- * remembered of steps whose artifact is gone, the scratch of jobs long gone, and what killed processes left behind. It never removes the record
+ * Removes what nothing leads to any more: content outside {@link Reachable}, outside the leases of running publications and without the
+ * claim of a job that has not ended, what is remembered of steps whose artifact is gone, the scratch of jobs long gone, and what killed processes left behind. It never removes the record
  * of a version, an alias or a deletion, so no version or generation number is given again.
  * It may be interrupted anywhere and repeated, and runs beside publications and other collections.
  * @throws AppError `corrupt` when a record or a manifest is damaged, before anything is removed.
  */
 export async function collect(driver: StoreDriver, options: CollectOptions): Promise<Collection> {
-  const { graceMs = 24 * hour, scratchMs = 7 * 24 * hour } = options;
+  const { graceMs = 24 * hour, scratchMs = 7 * 24 * hour, hasEnded = async () => false } = options;
   const now = await storeTime(driver);
   const old = (entries: Entry[], ageMs: number) => entries.filter(({ modified }) => modified <= now - ageMs);
   const reachable = new Reachable(driver, now - graceMs);
@@ -57,13 +60,15 @@ export async function collect(driver: StoreDriver, options: CollectOptions): Pro
   const places = await Promise.all(["tmp/", "leases/", "collections/"].map((prefix) => driver.entries(prefix)));
   const leftovers = old(places.flat(), leftoverMs);
   await reachable.update();
-  const leased = await leasedDigests(driver);
-  const unused = blobs.filter((entry) => !mustStay(entry, reachable, leased));
+  const released = await (options.delete === true ? releaseClaims : endedClaims)(driver, hasEnded);
+  const held = await heldDigests(driver, released);
+  const unused = blobs.filter((entry) => !mustStay(entry, reachable, held));
   const rest = { steps: await uselessSteps(driver, steps, reachable), scratch, leftovers };
-  if (options.delete !== true) return amountsOf({ blobs: unused, ...rest });
+  const found = { blobs: unused, ...rest, leftovers: [...leftovers, ...released] };
+  if (options.delete !== true) return amountsOf(found);
   await inParallel(Object.values(rest).flat(), width, ({ key }) => driver.remove(key));
   const stillOld = async () => new Set(old(await driver.entries("blobs/"), graceMs).map(({ key }) => key));
-  return amountsOf({ blobs: await removeUnused(driver, unused, reachable, stillOld), ...rest });
+  return amountsOf({ ...found, blobs: await removeUnused(driver, unused, reachable, stillOld) });
 }
 
 /** The records of steps that no job can use any more. */
@@ -89,13 +94,12 @@ async function removeUnused(
   while (next.done !== true) {
     await underMark(driver, async () => {
       const end = performance.now() + collectionMs;
-      // Leases first: who has given his back since has a record by now.
-      const leased = await leasedDigests(driver);
+      const held = await heldDigests(driver);
       await reachable.update();
       // What was stored again since it was listed is young, though nothing leads to it.
       const old = await stillOld();
       for (; next.done !== true && performance.now() < end; next = left.next()) {
-        if (mustStay(next.value, reachable, leased) || !old.has(next.value.key)) continue;
+        if (mustStay(next.value, reachable, held) || !old.has(next.value.key)) continue;
         await driver.remove(next.value.key);
         removed.push(next.value);
       }
@@ -104,9 +108,16 @@ async function removeUnused(
   return removed;
 }
 
-function mustStay({ key }: Entry, reachable: Reachable, leased: Set<string>): boolean {
+/** What running publications and submissions have under a lease, and jobs a claim on. @param released claims that count no more. */
+async function heldDigests(driver: StoreDriver, released: Entry[] = []): Promise<Set<string>> {
+  // Leases first: who gives his back after it was read has a record, or a claim, by then.
+  const leased = await leasedDigests(driver);
+  return new Set([...leased, ...(await claimedDigests(driver, released))]);
+}
+
+function mustStay({ key }: Entry, reachable: Reachable, held: Set<string>): boolean {
   const digest = digestOfKey(key);
-  return reachable.sizes.has(digest) || leased.has(digest);
+  return reachable.sizes.has(digest) || held.has(digest);
 }
 
 /** The scratch of jobs that have written nothing since `deadline`. */

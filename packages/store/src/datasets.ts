@@ -12,6 +12,7 @@ import {
   type UploadedDataset,
 } from "@whittle/contracts";
 import { digestOf, getBlob, putBlob } from "./blobs.ts";
+import { sizeOf, type ContentFile } from "./content-file.ts";
 import type { StoreDriver } from "./driver.ts";
 import { keys, readDatasetKeys } from "./keys.ts";
 import { underLease } from "./lease.ts";
@@ -23,6 +24,8 @@ export interface DatasetDraft {
   name: string;
   actor: string;
   content: DatasetContent;
+  /** What to warn of whoever looks at the version; it tells no two versions apart. */
+  warnings?: string[];
 }
 
 /** The data sets that users upload: versions of names, as of models, each of one file. */
@@ -36,11 +39,15 @@ export class Datasets {
   /**
    * Stores a file and gives it the next version of a name. It may be interrupted anywhere and repeated: where the newest version has the
    * same file and is described alike, that is the answer and there is no other.
+   * @param file in memory, or in a file with its digest.
    */
-  async add(file: Uint8Array, { name, actor, content }: DatasetDraft): Promise<DatasetRecord> {
+  async add(
+    file: Uint8Array | (ContentFile & { digest: string }),
+    { name, actor, content, warnings = [] }: DatasetDraft,
+  ): Promise<DatasetRecord> {
     parse(modelName, name, "The data set's name", "name");
-    const digest = digestOf(file);
-    const draft = { ...content, name, digest, size: file.byteLength, actor };
+    const digest = file instanceof Uint8Array ? digestOf(file) : file.digest;
+    const draft = { ...content, name, digest, size: sizeOf(file), actor, ...(warnings.length > 0 && { warnings }) };
     return underLease(this.#driver, [digest], async (held) => {
       await putBlob(this.#driver, digest, file);
       for (;;) {

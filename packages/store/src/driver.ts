@@ -1,4 +1,5 @@
 import { AppError } from "@whittle/contracts";
+import type { Content } from "./content-file.ts";
 
 /** A key as a listing shows it. */
 export interface Entry {
@@ -23,12 +24,12 @@ export interface StoreDriver {
    * Writes a key that must not exist. It is on durable storage when this returns.
    * @returns false when the key is there already; its content is left alone.
    */
-  create(key: string, bytes: Uint8Array): Promise<boolean>;
+  create(key: string, content: Content): Promise<boolean>;
   /**
    * Writes a key whether or not it exists, at once: a reader sees the whole of what was there or the whole of what is now, and never
    * nothing. It is on durable storage when this returns. Only for content: whoever replaces it writes the same.
    */
-  replace(key: string, bytes: Uint8Array): Promise<void>;
+  replace(key: string, content: Content): Promise<void>;
   /** Size in bytes, or undefined when there is none. */
   stat(key: string): Promise<{ size: number } | undefined>;
   /** Every key that begins with `prefix`, which is empty or ends in `/`; sorted. */

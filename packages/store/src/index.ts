@@ -1,5 +1,6 @@
 export { openStore } from "./open.ts";
 export { ArtifactStore, type ResolvedReference } from "./store.ts";
+export { sliceOf, type ContentFile } from "./content-file.ts";
 export type { DatasetDraft } from "./datasets.ts";
 export type { ModelSummary, Page } from "./names.ts";
 export type { LineageNode } from "./lineage.ts";

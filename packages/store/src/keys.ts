@@ -11,6 +11,7 @@ export const keys = {
   datasetsOf: (name: string) => `datasets/${name}/`,
   dataset: (name: string, version: number) => `datasets/${name}/${version}.json`,
   datasetDeletion: (name: string, version: number) => `datasets/${name}/deleted/${version}.json`,
+  claim: (digest: string, jobId: string) => `uploads/${digest.slice("sha256:".length)}/${jobId}.json`,
   step: (key: string) => `steps/${key}.json`,
   lease: (id: string) => `leases/${id}.json`,
   collection: (id: string) => `collections/${id}.json`,

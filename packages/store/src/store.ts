@@ -20,8 +20,10 @@ import {
 import { aliasHistory, moveAlias } from "./aliases.ts";
 import { audit, type Audit } from "./audit.ts";
 import { getBlob } from "./blobs.ts";
+import { Claims } from "./claims.ts";
 import { collect, type Collection, type CollectOptions } from "./collect.ts";
-import { putContent, readContent, type StoredContent } from "./content.ts";
+import type { ContentFile } from "./content-file.ts";
+import { putContent, putContentFile, readContent, type StoredContent } from "./content.ts";
 import { Datasets } from "./datasets.ts";
 import { deleteVersion, isDeleted, type DeleteOptions } from "./deletion.ts";
 import type { StoreDriver } from "./driver.ts";
@@ -54,11 +56,14 @@ export interface ResolvedReference {
 export class ArtifactStore {
   /** The data sets that users have uploaded. */
   readonly datasets: Datasets;
+  /** The jobs that take uploads. */
+  readonly claims: Claims;
   readonly #driver: StoreDriver;
 
   constructor(driver: StoreDriver) {
     this.#driver = driver;
     this.datasets = new Datasets(driver);
+    this.claims = new Claims(driver);
   }
 
   /** Where it is, for messages. */
@@ -145,9 +150,14 @@ export class ArtifactStore {
     return bytes;
   }
 
-  /** Keeps content that has no name, for a day unless something comes to lead to it: see {@link putContent}. */
+  /** Keeps content that has no name, for a day unless something comes to lead to it or a job claims it: see {@link putContent}. */
   putContent(bytes: Uint8Array): Promise<StoredContent> {
     return putContent(this.#driver, bytes);
+  }
+
+  /** As `putContent`, of a file: see {@link putContentFile}. */
+  putContentFile(file: ContentFile & StoredContent): Promise<StoredContent> {
+    return putContentFile(this.#driver, file);
   }
 
   /** Any content by its digest, checked against it. @throws AppError `not_found`; `corrupt`. */

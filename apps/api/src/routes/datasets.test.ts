@@ -73,6 +73,19 @@ describe("an uploaded data set", () => {
     });
   });
 
+  it("is listed with what is warned of, which makes no other version of it", async () => {
+    const untaught = npzOf({ ...smallArrays, y_test: { values: Uint8Array.of(1, 2), shape: [2] } });
+    const warnings = [
+      expect.stringMatching(/^y_test has 1 of its 2 samples in a class that y_train has no sample of: 2/),
+    ];
+    const first = await add("mine", untaught);
+    expect(first).toMatchObject({ status: 201, body: { version: 1, warnings } });
+    expect((await add("mine", untaught)).body).toEqual(first.body);
+    expect((await rig.get("/v1/datasets/mine/versions")).body).toMatchObject({ versions: [{ warnings }] });
+    expect((await rig.get("/v1/datasets")).body).toMatchObject({ uploaded: [{ warnings }] });
+    expect((await add("other")).body).not.toHaveProperty("warnings");
+  });
+
   it("is the newest version again when it is sent again, and another with another scale", async () => {
     const first = await add("mine");
     expect((await add("mine")).body).toEqual(first.body);

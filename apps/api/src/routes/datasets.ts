@@ -5,11 +5,11 @@ import {
   parseUploadedDataset,
   type UploadedDataset,
 } from "@whittle/contracts";
-import type { Page } from "@whittle/store";
+import { sliceOf, type Page } from "@whittle/store";
 import { datasets, zooDataset } from "@whittle/zoo/catalog";
-import { readUpload } from "@whittle/zoo/uploaded";
+import { readUpload, type Archive } from "@whittle/zoo/uploaded";
 import { z } from "zod";
-import { bodyBytes, digestHeader } from "../bytes.ts";
+import { digestHeader, withBody, type Received } from "../bytes.ts";
 import { cursorOfVersion, nextPage, pageQuery, readPage, versionPage } from "../paging.ts";
 import { querySchema } from "../query.ts";
 import { param, routeWith, versionParam, type Route } from "../route.ts";
@@ -88,11 +88,18 @@ function addRoute({ store, auth, uploadLimitBytes }: Services): Route {
         const message = `must not be ${name}, which is a data set of the zoo: choose another name`;
         throw new AppError("invalid_request", `the name ${message}`, { issues: [{ path: "name", message }] });
       }
-      const file = bodyBytes(request);
-      const { content } = await readUpload(file, { scale, offset, limitBytes: uploadLimitBytes });
-      return store.datasets.add(file, { name, actor: auth.actor(request), content });
+      return withBody(request, uploadLimitBytes, async (body) => {
+        const options = { scale, offset, limitBytes: uploadLimitBytes };
+        const { content, warnings } = await readUpload(archiveIn(body), options);
+        return store.datasets.add(body, { name, actor: auth.actor(request), content, warnings });
+      });
     },
   });
+}
+
+/** A file as an archive is read: part by part, so that it is never in memory beside its arrays. */
+function archiveIn(body: Received): Archive {
+  return { size: body.size, read: (from, length) => sliceOf(body, from, length) };
 }
 
 function deleteRoute(services: Services): Route {

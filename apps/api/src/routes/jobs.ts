@@ -8,6 +8,7 @@ import { querySchema } from "../query.ts";
 import { param, route, routeWith, type Route } from "../route.ts";
 import { eventList, jobPage, jobView } from "../schemas.ts";
 import type { Services } from "../services.ts";
+import { claimUploads } from "../upload-references.ts";
 
 const tag = "jobs";
 const page = querySchema({
@@ -20,7 +21,8 @@ export function jobRoutes(services: Services): Route[] {
   return [submitRoute(services), ...readRoutes(services), ...changeRoutes(services)];
 }
 
-function submitRoute({ queue, store, catalog, auth }: Services): Route {
+function submitRoute(services: Services): Route {
+  const { queue, store, catalog, auth } = services;
   const documentedAs = Object.values(catalog).map(({ kind, title, description, params, example }) => {
     const input = jobOptions.extend({ params }).strict();
     return { path: `/v1/jobs/${kind}`, summary: title, description, input, example: { params: example } };
@@ -39,13 +41,9 @@ function submitRoute({ queue, store, catalog, auth }: Services): Route {
       const referring = [{ kind, params, at: "params" }];
       await checkModels(store, catalog, referring);
       await checkDatasets(store, catalog, referring);
-      const job = await queue.submit({
-        kind,
-        params,
-        options,
-        submittedBy: auth.actor(request),
-        idempotencyKey: idempotencyKey(request),
-      });
+      const [submittedBy, key] = [auth.actor(request), idempotencyKey(request)];
+      const newJob = { kind, params, options, submittedBy, idempotencyKey: key };
+      const job = await claimUploads(services, referring, () => queue.submit(newJob));
       response.location(`/v1/jobs/${job.id}`);
       return job;
     },
@@ -99,7 +97,8 @@ function readRoutes({ queue, catalog }: Services): Route[] {
   ];
 }
 
-function changeRoutes({ queue }: Services): Route[] {
+function changeRoutes(services: Services): Route[] {
+  const { queue } = services;
   return [
     route({
       method: "post",
@@ -118,7 +117,10 @@ function changeRoutes({ queue }: Services): Route[] {
         "Those are later steps that failed because of it, and those that were cancelled with the whole pipeline. A step that was cancelled " +
         "by itself stays so.",
       answer: jobView,
-      handle: ({ request }) => queue.retry(param(request, "id")),
+      handle: async ({ request }) => {
+        const { id, kind, params } = await queue.get(param(request, "id"));
+        return claimUploads(services, [{ kind, params, at: "params" }], () => queue.retry(id));
+      },
     }),
   ];
 }

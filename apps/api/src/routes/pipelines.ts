@@ -5,6 +5,7 @@ import { checkModels } from "../model-references.ts";
 import { param, route, routeWith, type Route } from "../route.ts";
 import { pipelineView } from "../schemas.ts";
 import type { Services } from "../services.ts";
+import { claimUploads } from "../upload-references.ts";
 
 const tag = "pipelines";
 
@@ -21,7 +22,8 @@ const example = {
   ],
 };
 
-export function pipelineRoutes({ queue, store, catalog, auth }: Services): Route[] {
+export function pipelineRoutes(services: Services): Route[] {
+  const { queue, store, catalog, auth } = services;
   return [
     routeWith(pipelineRequest.strict(), {
       method: "post",
@@ -37,11 +39,9 @@ export function pipelineRoutes({ queue, store, catalog, auth }: Services): Route
         const referring = input.steps.map(({ kind, params }, i) => ({ kind, params, at: `steps.${i}.params` }));
         await checkModels(store, catalog, referring);
         await checkDatasets(store, catalog, referring);
-        const pipeline = await queue.submitPipeline({
-          request: input,
-          submittedBy: auth.actor(request),
-          idempotencyKey: idempotencyKey(request),
-        });
+        const [submittedBy, key] = [auth.actor(request), idempotencyKey(request)];
+        const submission = { request: input, submittedBy, idempotencyKey: key };
+        const pipeline = await claimUploads(services, referring, () => queue.submitPipeline(submission));
         response.location(`/v1/pipelines/${pipeline.id}`);
         return pipeline;
       },

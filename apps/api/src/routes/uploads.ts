@@ -1,9 +1,9 @@
-import { bodyBytes, digestHeader } from "../bytes.ts";
+import { digestHeader, withBody } from "../bytes.ts";
 import { route, type Route } from "../route.ts";
 import { stored } from "../schemas.ts";
 import type { Services } from "../services.ts";
 
-export function uploadRoutes({ store }: Services): Route[] {
+export function uploadRoutes({ store, uploadLimitBytes }: Services): Route[] {
   return [
     route({
       method: "post",
@@ -11,13 +11,13 @@ export function uploadRoutes({ store }: Services): Route[] {
       tag: "uploads",
       summary: "Store a file that a job is to take, under its digest",
       description:
-        "The same bytes have the same digest. A file that no version comes to need is removed by the first `whittle store gc` after a day; " +
-        "sending it again begins a new day.",
+        "The same bytes have the same digest. A file that no version, and no job that has not ended, needs is removed by the first " +
+        "`whittle store gc` after a day; sending it again begins a new day.",
       bytes: true,
       headers: digestHeader,
       status: 201,
       answer: stored,
-      handle: ({ request }) => store.putContent(bodyBytes(request)),
+      handle: ({ request }) => withBody(request, uploadLimitBytes, (body) => store.putContentFile(body)),
     }),
   ];
 }

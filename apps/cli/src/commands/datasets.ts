@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { AppError, parseUploadedDataset } from "@whittle/contracts";
+import { AppError, parseUploadedDataset, type DatasetRecord } from "@whittle/contracts";
 import type { Command } from "commander";
 import { z } from "zod";
 import { table } from "../terminal/table.ts";
@@ -47,6 +47,11 @@ async function datasets(): Promise<void> {
     having,
   ]);
   console.log(table([["DATA SET", "", "SHAPE", "CLASSES", "SAMPLES", "WORKERS"], ...rows]));
+  uploaded.forEach(warn);
+}
+
+function warn({ name, version, warnings = [] }: DatasetRecord): void {
+  for (const warning of warnings) console.log(`${name}@${version}: warning: ${warning}`);
 }
 
 async function add(name: string, path: string, settings: { scale?: number; offset?: number }): Promise<void> {
@@ -57,6 +62,7 @@ async function add(name: string, path: string, settings: { scale?: number; offse
   const { version, inputShape, labels, samples } = record;
   const content = `${samples.train} + ${samples.test} samples ${inputShape.join("x")}, ${labels.length} classes`;
   console.log(`${name}@${version}: ${content}`);
+  warn(record);
 }
 
 async function deleteVersion(version: string, { force }: { force?: boolean }): Promise<void> {

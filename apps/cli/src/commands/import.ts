@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { AppError } from "@whittle/contracts";
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { z } from "zod";
 import { createClient } from "./client.ts";
 import { numberOf } from "./options.ts";
@@ -12,6 +12,7 @@ interface ImportFlags {
   alias?: string;
   scale?: number;
   offset?: number;
+  channels?: string;
 }
 
 const real = numberOf(z.number());
@@ -27,10 +28,17 @@ export function addImport(program: Command): void {
     .option("--alias <alias>", "alias to move to the new version (with --name)")
     .option("--scale <number>", "the model sees x * scale + offset; by default as the data set says", real)
     .option("--offset <number>", "with --scale; by default 0", real)
+    .addOption(
+      new Option("--channels <where>", "where its input has the channels, for a shape that does not tell").choices([
+        "first",
+        "last",
+      ]),
+    )
     .action(importModel);
 }
 
-async function importModel(path: string, { dataset, name, alias, scale, offset }: ImportFlags): Promise<void> {
+async function importModel(path: string, flags: ImportFlags): Promise<void> {
+  const { dataset, name, alias, scale, offset, channels } = flags;
   if (alias !== undefined && name === undefined) throw new AppError("invalid_request", "--alias needs --name");
   if (offset !== undefined && scale === undefined) throw new AppError("invalid_request", "--offset needs --scale");
   const bytes = await readFile(path).catch((cause: unknown) => {
@@ -38,7 +46,12 @@ async function importModel(path: string, { dataset, name, alias, scale, offset }
   });
   const client = createClient();
   const { digest: file } = await client.upload(bytes);
-  const params = { file, dataset, ...(scale !== undefined && { preprocessing: { scale, offset: offset ?? 0 } }) };
+  const params = {
+    file,
+    dataset,
+    channels,
+    ...(scale !== undefined && { preprocessing: { scale, offset: offset ?? 0 } }),
+  };
   const job = await client.send("import", params, { output: name === undefined ? undefined : { name, alias } });
   console.log(`${job.id} ${job.state}`);
   await follow([{ id: job.id, name: "import" }]);

@@ -60,7 +60,6 @@ afterAll(async () => {
 const whittle = (...args: string[]): Promise<string> => callWhittle(args, { WHITTLE_URL: url, WHITTLE_KEY: "" });
 
 const jobId = /[0-9a-z]{26}/;
-
 const submit = async (...args: string[]): Promise<string> => {
   const out = await whittle("submit", "evaluate", "--params", '{"model": "small@1"}', ...args);
   return jobId.exec(out)?.[0] ?? "";
@@ -111,6 +110,9 @@ describe("datasets", () => {
       expect(out).toMatch(/^tiny +Tiny patterns +8x8x1 +4 +512 \+ 128 +none$/m);
       expect(out).toMatch(/^mine@2 +uploaded +2x2x1 +2 +4 \+ 2 +all$/m);
     }
+    await writeFile(file, npzOf({ ...smallArrays, y_test: { values: Uint8Array.of(1, 2), shape: [2] } }));
+    for (const list of [["datasets", "add", "mine", file], ["datasets"]])
+      expect(await whittle(...list)).toMatch(/^mine@3: warning: y_test has 1 of its 2 samples in a class that .*: 2/m);
     expect(await whittle("datasets", "delete", "mine@1")).toMatch(/^deleted mine@1; /);
     expect(await whittle("datasets")).not.toContain("mine@1");
   });
@@ -184,7 +186,7 @@ describe("import", () => {
   it("uploads a file and submits the job that takes it, and follows that to its end", async () => {
     const file = join(folder, "model.onnx");
     await writeFile(file, "not really ONNX");
-    const flags = "--dataset tiny --name mine --alias prod --scale 0.5 --offset -1";
+    const flags = "--dataset tiny --name mine --alias prod --scale 0.5 --offset -1 --channels first";
     const ended = whittle("import", file, ...flags.split(" ")).catch((error: unknown) => error);
     const waiting = async () => {
       const [job] = (await client.jobs({ kind: "import" })).jobs;
@@ -193,7 +195,7 @@ describe("import", () => {
     };
     const { id } = await vi.waitFor(waiting, { timeout: 20_000 });
     const digest = `sha256:${createHash("sha256").update("not really ONNX").digest("hex")}`;
-    const params = { file: digest, dataset: "tiny", preprocessing: { scale: 0.5, offset: -1 } };
+    const params = { file: digest, dataset: "tiny", channels: "first", preprocessing: { scale: 0.5, offset: -1 } };
     expect(await client.job(id)).toMatchObject({ params, output: { name: "mine", alias: "prod" } });
     await client.cancel(id);
     expect(String(await ended)).toContain(`import ${id} cancelled`);
@@ -277,5 +279,22 @@ describe("kinds", () => {
       params: { properties: { model: {} } },
     });
     await expect(whittle("kinds", "melt")).rejects.toThrow(/^melt is not a job kind; the kinds are .*train/);
+  });
+});
+
+describe("store gc", () => {
+  it("leaves an upload that a waiting job takes, and removes it once that has ended", async () => {
+    const { digest: file } = await client.upload(Uint8Array.of(1, 2, 3));
+    const { id } = await client.send("import", { file, dataset: "tiny" });
+    const env = { WHITTLE_KEY: "", WHITTLE_STORE: join(folder, "store") };
+    const { claims } = await openStore(env.WHITTLE_STORE);
+    const gc = (WHITTLE_URL: string) => callWhittle("store gc --grace 0 --delete".split(" "), { ...env, WHITTLE_URL });
+    const said = vi.spyOn(console, "error").mockImplementation(() => {});
+    await gc(url);
+    await client.cancel(id);
+    await gc(`http://${host}:9`);
+    expect(said.mock.calls).toEqual([[expect.stringMatching(/^uploads that jobs took were all left.*not answer/)]]);
+    expect(await gc(url)).toMatch(/^leftovers +1 /m);
+    expect(await claims.has(file)).toBe(false);
   });
 });

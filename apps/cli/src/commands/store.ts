@@ -1,9 +1,11 @@
-import { AppError, formatBytes } from "@whittle/contracts";
+import { AppError, formatBytes, toAppError } from "@whittle/contracts";
+import { isFinal } from "@whittle/sdk";
 import { openStore, type ArtifactStore } from "@whittle/store";
 import type { Command } from "commander";
 import { z } from "zod";
 import { readConfig } from "../env.ts";
 import { table } from "../terminal/table.ts";
+import { createClient } from "./client.ts";
 import { numberOf } from "./options.ts";
 
 const hours = numberOf(z.number().min(0));
@@ -60,8 +62,10 @@ async function verify(): Promise<void> {
 
 async function collect(flags: { delete?: boolean; grace: number; scratch: number }): Promise<void> {
   const hour = 3_600_000;
-  const options = { delete: flags.delete, graceMs: flags.grace * hour, scratchMs: flags.scratch * hour };
-  const { blobs, steps, scratch, leftovers } = await (await open()).collect(options);
+  const ages = { graceMs: flags.grace * hour, scratchMs: flags.scratch * hour };
+  const asking = askAfterJobs();
+  const found = await (await open()).collect({ delete: flags.delete, ...ages, hasEnded: asking.hasEnded });
+  const { blobs, steps, scratch, leftovers } = found;
   const rows = [
     ["", "COUNT", "STORED"],
     ["blobs", String(blobs.count), formatBytes(blobs.bytes)],
@@ -71,4 +75,27 @@ async function collect(flags: { delete?: boolean; grace: number; scratch: number
   ];
   console.log(table(rows, [1, 2]));
   console.log(flags.delete ? "removed" : "nothing was removed: repeat with --delete");
+  const { problem } = asking;
+  if (problem)
+    console.error(`uploads that jobs took were all left, because it can't be asked which have ended: ${problem}`);
+}
+
+/** Asks the API whether jobs have ended. While it can't be asked, none has. */
+function askAfterJobs(): { hasEnded: (jobId: string) => Promise<boolean>; problem?: string } {
+  const client = createClient();
+  const asking: ReturnType<typeof askAfterJobs> = {
+    hasEnded: async (jobId) => {
+      if (asking.problem !== undefined) return false;
+      try {
+        return isFinal((await client.job(jobId)).state);
+      } catch (error) {
+        const { code, message } = toAppError(error);
+        // Ended jobs are forgotten after a while.
+        if (code === "not_found") return true;
+        asking.problem = message;
+        return false;
+      }
+    },
+  };
+  return asking;
 }

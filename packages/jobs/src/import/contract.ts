@@ -16,6 +16,10 @@ const params = z.strictObject({
     description:
       "What the model expects of a raw value x: x * scale + offset; by default as the data set says (pixels: scale 1/255, offset 0).",
   }),
+  channels: z.enum(["last", "first"]).optional().meta({
+    description:
+      "Where the model's input has its channels, for a shape that does not tell, such as [n, 8, 8, 8]; by default last, with a warning.",
+  }),
   limit,
 });
 
@@ -29,6 +33,7 @@ export const definition = defineJob({
     "here, checks that it answers as the file does, and measures it on a data set.",
   params,
   models: {},
+  uploads: ["file"],
   publishes: true,
   example: { file: `sha256:${"0".repeat(64)}`, dataset: "fashion-mnist" },
 });

@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { describe, expect, it, beforeAll, afterAll } from "vitest";
 import { proportion, type NewJobEvent } from "@whittle/contracts";
+import { readUpload } from "@whittle/zoo/uploaded";
+import { npzOf } from "@whittle/zoo/uploaded/testing";
 import { reportMarkdown } from "../report/index.ts";
 import { openBench, testJobKind, type JobBench } from "../testing.ts";
 
@@ -46,6 +48,43 @@ describe("importing", () => {
     const card = reportMarkdown({ manifest, record });
     expect(card).toContain(`Imported from an ONNX file, ${digestOf(await read("mlp"))}`);
     expect(card).toContain("It can be quantized or be a teacher, but not be trained, pruned or clustered here");
+  });
+
+  it("warns, in the log and in the card, where the shape does not tell which axis the channels are", async () => {
+    // The samples and the model's input are [8, 8], so that the rows of either may be the other's columns.
+    const count = { train: 64, test: 32 };
+    const split = (side: "train" | "test") => {
+      const values = Float32Array.from({ length: count[side] * 64 }, (_none, at) => Math.sin(at));
+      return {
+        x: { values, shape: [count[side], 8, 8] },
+        y: Int32Array.from({ length: count[side] }, (_none, at) => at % 4),
+      };
+    };
+    const [train, test] = [split("train"), split("test")];
+    const square = npzOf({
+      x_train: train.x,
+      y_train: { values: train.y, shape: [count.train] },
+      x_test: test.x,
+      y_test: { values: test.y, shape: [count.test] },
+    });
+    await bench.store.datasets.add(square, {
+      name: "square",
+      actor: "me",
+      content: (await readUpload(square)).content,
+    });
+    const warning = expect.stringMatching(
+      /^warn: the model takes \[n, 8, 8\], where the channels may be first or last/,
+    );
+    const open = await imported({ dataset: "square@1" }, "square");
+    expect(open.logs).toContainEqual(warning);
+    expect(reportMarkdown(open)).toMatch(/Imported from an ONNX file.*Warning: the model takes \[n, 8, 8\]/);
+    for (const channels of ["first", "last"]) {
+      const { logs, manifest } = await imported({ dataset: "square@1", channels }, "square");
+      expect(logs).not.toContainEqual(warning);
+      expect(manifest.config.familyParams).toEqual({ file: digestOf(await read("square")) });
+      const transposed = logs.some((line) => line.includes("a Transpose was put at the input"));
+      expect(transposed).toBe(channels === "first");
+    }
   });
 
   it("warns of an accuracy at the level of chance, as with values that are scaled otherwise", async () => {

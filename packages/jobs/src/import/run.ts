@@ -18,11 +18,12 @@ export async function run(params: ImportParams, context: JobContext): Promise<Jo
   const file = await readUpload(context, params.file);
   context.progress(0.3, "importing");
   const { preprocessing = data.preprocessing } = params;
-  const { model, changes } = await importFor(data, file, preprocessing);
+  const { model, changes, warnings } = await importFor(data, file, preprocessing, params.channels);
   for (const change of changes) context.log("info", change);
+  for (const warning of warnings) context.log("warn", warning);
   stopIfAborted(context.signal);
   const job = { kind: "import", params };
-  const config = configOf(params, data, preprocessing);
+  const config = configOf({ file: params.file, warnings }, data, preprocessing);
   const outcome = await measured(context, { config, job, data, parents: [], files: [onnxFile(model)], onnx: model });
   warnOfChance(context, outcome, data.test);
   return outcome;
@@ -42,10 +43,11 @@ async function importFor(
   data: Dataset,
   file: Uint8Array,
   preprocessing: ModelConfig["preprocessing"],
+  channels: ImportParams["channels"],
 ): Promise<ImportedModel> {
   const { name, inputShape: sample, labels } = data;
   const samples = toFloat(firstSamples(data, { test: COMPARED }).test, preprocessing);
-  const imported = await importOnnx(file, { sample, samples }).catch((error: unknown) => {
+  const imported = await importOnnx(file, { sample, samples, channels }).catch((error: unknown) => {
     if (error instanceof AppError && ["unsupported", "corrupt"].includes(error.code)) refuse("file", error.message);
     throw error;
   });
@@ -56,7 +58,7 @@ async function importFor(
 }
 
 function configOf(
-  { file }: ImportParams,
+  { file, warnings }: { file: string; warnings: string[] },
   { inputShape, labels, vocabulary }: Dataset,
   preprocessing: ModelConfig["preprocessing"],
 ): ModelConfig {
@@ -64,7 +66,7 @@ function configOf(
     inputs: [{ name: "input", datatype: "FP32" as const, shape: [-1, ...inputShape] }],
     outputs: [{ name: "logits", datatype: "FP32" as const, shape: [-1, labels.length] }],
   };
-  const origin = { family: importedFamily, familyParams: { file } };
+  const origin = { family: importedFamily, familyParams: { file, ...(warnings.length > 0 && { warnings }) } };
   return { ...origin, signature, preprocessing, labels, ...(vocabulary && { vocabulary }) };
 }
 

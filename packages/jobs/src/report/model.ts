@@ -7,6 +7,7 @@ import {
   type Preprocessing,
   type TensorSpec,
 } from "@whittle/contracts";
+import { z } from "zod";
 import { count, list, percent, table } from "./text.ts";
 
 /** What a model is, takes and gives. */
@@ -25,7 +26,9 @@ export function describeModel({ config, metrics }: Manifest): string {
 function originOf(config: ModelConfig): string {
   const { family, familyParams } = config;
   if (family !== importedFamily) return `The family \`${family}\` of the zoo${parametersOf(config)}`;
-  return `Imported from an ONNX file, ${String(familyParams["file"])}, which another tool made`;
+  const { warnings } = z.object({ warnings: z.array(z.string()).default([]) }).parse(familyParams);
+  const origin = `Imported from an ONNX file, ${String(familyParams["file"])}, which another tool made`;
+  return [origin, ...warnings.map((warning) => `Warning: ${warning}`)].join(". ");
 }
 
 function parametersOf({ familyParams, compression }: ModelConfig): string {

@@ -5,7 +5,7 @@ import { createSession, type Session } from "../runtime/session.ts";
 import { areProbabilities, checkAgreement } from "./agreement.ts";
 import { freeBatch } from "./batch.ts";
 import { liftConstants } from "./constants.ts";
-import { adaptInput, layoutOf, type InputLayout } from "./layout.ts";
+import { adaptInput, layoutOf, type Channels, type InputLayout } from "./layout.ts";
 import { OUTPUT, tidyNames } from "./names.ts";
 import { raiseOpset } from "./opset.ts";
 import { withoutSoftmax } from "./output.ts";
@@ -20,6 +20,8 @@ export interface ImportOptions {
   sample: readonly number[];
   /** Some real samples, preprocessed, to compare answers on. */
   samples: Float32Array;
+  /** Where the model's input has its channels, for shapes that don't tell; by default last, with a warning. */
+  channels?: Channels | undefined;
 }
 
 export interface ImportedModel {
@@ -28,6 +30,8 @@ export interface ImportedModel {
   classes: number;
   /** What is not as it was in the file, for a person. */
   changes: string[];
+  /** What was assumed and may be wrong. */
+  warnings: string[];
 }
 
 /**
@@ -35,9 +39,10 @@ export interface ImportedModel {
  * answers as before.
  * @throws AppError `unsupported` or `corrupt` saying what was found and what would be right.
  */
-export async function importOnnx(bytes: Uint8Array, { sample, samples }: ImportOptions): Promise<ImportedModel> {
+export async function importOnnx(bytes: Uint8Array, options: ImportOptions): Promise<ImportedModel> {
+  const { sample, samples, channels } = options;
   const read = readClassifier(bytes);
-  const layout = layoutOf(read, sample);
+  const layout = layoutOf(read, sample, channels);
   const file = await createSession(bytes);
   try {
     const { model, changes, isSoftmaxed } = await bringIntoForm(read, layout, sample);
@@ -47,7 +52,7 @@ export async function importOnnx(bytes: Uint8Array, { sample, samples }: ImportO
       const found = await checkAgreement(file, session, { data: samples, shape: sample }, { layout, isSoftmaxed });
       const classes = classesOf(session);
       if (areProbabilities(found, classes)) changes.push(STILL_PROBABILITIES);
-      return { model: imported, classes, changes };
+      return { model: imported, classes, changes, warnings: layout.isAssumed ? [assumedLast(sample)] : [] };
     } finally {
       await session.release();
     }
@@ -65,6 +70,10 @@ const floats = new Map([
 
 const STILL_PROBABILITIES =
   "the model gives probabilities, not logits, because its Softmax is not at the end: its classes are right, its loss is not";
+
+const assumedLast = (sample: readonly number[]) =>
+  `the model takes [n, ${sample.join(", ")}], where the channels may be first or last: they were taken to be last, as the samples have ` +
+  "them. If it was exported from PyTorch they are probably first: import it again with channels first";
 
 interface Formed {
   model: OnnxModel;

@@ -6,6 +6,9 @@ import { refuseModel } from "./read.ts";
 
 type Kind = "same" | "channels first" | "reshaped";
 
+/** Where the channels of a model's input are: behind all other axes, as the samples have them, or before. */
+export type Channels = "last" | "first";
+
 /** Samples as a model takes them. */
 export interface Samples {
   data: Float32Array;
@@ -22,6 +25,8 @@ export interface InputLayout {
   batch: number;
   /** What was put before the model, for a person. */
   change?: string;
+  /** Whether where the channels are was not told by the shape, nor by anybody, and they were taken to be last. */
+  isAssumed: boolean;
   /** Of one sample, as the file takes it. */
   shape: readonly number[];
   /** The same samples as the file takes them. */
@@ -31,13 +36,14 @@ export interface InputLayout {
 /**
  * How a model's declared input takes samples of a shape: as they are, with the channels first, or, with one channel, in another shape of as
  * many values.
+ * @param channels where they are, for shapes that don't tell: [n, 8, 8, 8]
  * @throws AppError `unsupported` when it does not, or when that can't be told.
  */
-export function layoutOf({ graph }: OnnxModel, sample: readonly number[]): InputLayout {
+export function layoutOf({ graph }: OnnxModel, sample: readonly number[], channels?: Channels): InputLayout {
   const [input] = graph.input;
   const declared = (input && shapeOf(input)) ?? refuseModel("The model's input declares no shape; export it with one.");
   const [batch = -1, ...rest] = declared;
-  const [kind, shape] = kindOf(rest, sample);
+  const { kind, shape, isAssumed = false } = kindOf(rest, sample, channels);
   const text = (dims: readonly number[]) => `[${["n", ...dims].join(", ")}]`;
   const changes: Record<Kind, string | undefined> = {
     same: undefined,
@@ -49,21 +55,31 @@ export function layoutOf({ graph }: OnnxModel, sample: readonly number[]): Input
     kind,
     name: input?.name ?? "",
     batch,
+    isAssumed,
     shape,
     ...(change !== undefined && { change }),
     toFile: (data) => ({ data: kind === "channels first" ? channelsFirst(data, sample) : data, shape }),
   };
 }
 
-function kindOf(declared: readonly number[], sample: readonly number[]): [Kind, readonly number[]] {
+function kindOf(
+  declared: readonly number[],
+  sample: readonly number[],
+  channels: Channels | undefined,
+): Pick<InputLayout, "kind" | "shape"> & { isAssumed?: boolean } {
   const first = sample.length > 1 ? [...sample.slice(-1), ...sample.slice(0, -1)] : undefined;
   const [isSame, isFirst] = [takes(declared, sample), first !== undefined && takes(declared, first)];
   const say = `The model takes [n, ${declared.map((size) => (size === -1 ? "?" : size)).join(", ")}]`;
   const samples = `the samples are [n, ${sample.join(", ")}]`;
-  if (isSame && isFirst && declared.includes(-1))
-    refuseModel(`${say}, so which axis the channels are can't be told: export it with fixed sizes but for the batch.`);
-  if (isSame) return ["same", sample];
-  if (first && isFirst) return ["channels first", first];
+  if (channels !== undefined && !(channels === "last" ? isSame : isFirst))
+    refuseModel(`${say}, but ${samples}: its channels are not ${channels} there. Leave channels out.`);
+  const isOpen = isSame && isFirst && channels === undefined;
+  if (isOpen && declared.includes(-1))
+    refuseModel(
+      `${say}, so which axis the channels are can't be told: say channels (last or first), or export it with fixed sizes but for the batch.`,
+    );
+  if (isSame && channels !== "first") return { kind: "same", shape: sample, isAssumed: isOpen };
+  if (first && isFirst) return { kind: "channels first", shape: first };
   const shape = filledIn(declared, elementCount(sample));
   // Other sizes than 1 in another order or number, height and width for instance, would be other values at each place.
   if (!shape || !isReshape(sample, shape))
@@ -73,7 +89,7 @@ function kindOf(declared: readonly number[], sample: readonly number[]): [Kind, 
     refuseModel(
       `${say}, but ${samples}, whose channels may be in either order there: export it with that input shape.`,
     );
-  return ["reshaped", shape];
+  return { kind: "reshaped", shape };
 }
 
 /** Whether one of two shapes of as many values is a vector, or they differ by axes of size 1 alone. */

@@ -32,10 +32,11 @@ function isSpatial(axes: readonly number[]): boolean {
   return sorted.join() === "2,3";
 }
 
+/** The last node keeps the name, so that none has that of another. */
 function pooled(from: Node, image: string): Node[] {
-  const keeps = intAttribute(from, "keepdims", 1) === 1;
+  const { name = "" } = from;
   const [output = ""] = from.output;
-  const mean = keeps ? output : `${output}/mean`;
-  const pool = { ...makeNode("GlobalAveragePool", [image], [mean]), name: from.name ?? "" };
-  return keeps ? [pool] : [pool, makeNode("Flatten", [mean], [output])];
+  if (intAttribute(from, "keepdims", 1) === 1) return [{ ...makeNode("GlobalAveragePool", [image], [output]), name }];
+  const pool = { ...makeNode("GlobalAveragePool", [image], [`${output}/mean`]), name: `${name}/mean` };
+  return [pool, { ...makeNode("Flatten", [`${output}/mean`], [output]), name }];
 }

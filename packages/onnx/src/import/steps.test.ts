@@ -102,9 +102,9 @@ describe("the Softmax at the end", () => {
 });
 
 describe("the layout of an input", () => {
-  const layout = (declared: number[], sample: number[]) => {
+  const layout = (declared: number[], sample: number[], channels?: "last" | "first") => {
     const { graph, ...model } = modelOf([]);
-    return layoutOf({ ...model, graph: { ...graph, input: [valueInfo("x", 1, declared)] } }, sample);
+    return layoutOf({ ...model, graph: { ...graph, input: [valueInfo("x", 1, declared)] } }, sample, channels);
   };
 
   it.each([
@@ -128,6 +128,27 @@ describe("the layout of an input", () => {
     [[-1, 100], [20, 5], /channels may be in either order/],
   ])("declared as %j for samples of %j is refused, since values would change places", (declared, sample, message) => {
     expect(() => layout(declared, sample)).toThrow(message);
+  });
+
+  it.each([
+    [[-1, 8, 8, 8], [8, 8, 8], undefined, "same", true],
+    [[-1, 8, 8, 8], [8, 8, 8], "last", "same", false],
+    [[-1, 8, 8, 8], [8, 8, 8], "first", "channels first", false],
+    [[-1, 5, 5], [5, 5], undefined, "same", true],
+    [[-1, -1, -1, -1], [2, 3, 4], "first", "channels first", false],
+    [[-1, 2, 3, 4], [2, 3, 4], undefined, "same", false],
+    [[-1, 4, 2, 3], [2, 3, 4], undefined, "channels first", false],
+    [[-1, 6], [6], undefined, "same", false],
+  ] as const)("declared as %j for samples of %j with channels %s is %s, assumed: %s", (...given) => {
+    const [declared, sample, channels, kind, isAssumed] = given;
+    expect(layout([...declared], [...sample], channels)).toMatchObject({ kind, isAssumed });
+  });
+
+  it("is refused where the channels are not where somebody says", () => {
+    expect(() => layout([-1, 4, 2, 3], [2, 3, 4], "last")).toThrow(
+      /its channels are not last there\. Leave channels out/,
+    );
+    expect(() => layout([-1, 24], [2, 3, 4], "first")).toThrow(/not first there/);
   });
 
   it("brings samples into the file's order", () => {

@@ -27,7 +27,9 @@ export function coverageOf(graph: Graph, method: Settings["method"], taken: (wei
   const readers = new Map<Tensor, Node>();
   for (const node of graph.node) {
     for (const weight of weightInputs(node).flatMap((name) => constants.get(name) ?? [])) {
-      const counts = weight.dataType === DataType.FLOAT && weight.dims.length > 1;
+      // A bias may be written as [1, n], and a slope for each channel as [n, 1, 1].
+      const isVector = weight.dims.filter((size) => size > 1).length < 2 && !layers.has(weight);
+      const counts = weight.dataType === DataType.FLOAT && weight.dims.length > 1 && !isVector;
       if (counts && !readers.has(weight)) readers.set(weight, node);
     }
   }

@@ -142,6 +142,12 @@ export function planQuantization(graph: Graph, layers: QuantizedLayer[]): Quanti
       if (inputs.length > 0 && whole && inputs.every((name) => marked.has(name))) markResult(node);
     }
   }
+  // ONNX Runtime (1.30) fails on a product in float before a Clip that stays and whose result is quantized.
+  for (const { node } of layers) {
+    const [own = ""] = node.output;
+    const isClipped = index.readers(own).some(({ opType, output }) => opType === "Clip" && marked.has(output[0] ?? ""));
+    if (isClipped && resultOf(node, index, outputs) === own) marked.add(own);
+  }
   return { layers, activations: groupActivations(graph, index, marked, layerNodes) };
 }
 

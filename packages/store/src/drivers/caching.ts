@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf } from "../blobs.ts";
+import type { Content } from "../content-file.ts";
 import type { Entry, StoreDriver } from "../driver.ts";
 import { decode } from "../encoding.ts";
 import { digestOfKey } from "../keys.ts";
@@ -34,15 +35,15 @@ export class CachingDriver implements StoreDriver {
     return bytes;
   }
 
-  async create(key: string, bytes: Uint8Array): Promise<boolean> {
-    const created = await this.#remote.create(key, bytes);
+  async create(key: string, content: Content): Promise<boolean> {
+    const created = await this.#remote.create(key, content);
     // Who looks at what was there before means the remote place.
     if (!created) await this.#forget(key);
     return created;
   }
 
-  async replace(key: string, bytes: Uint8Array): Promise<void> {
-    await this.#remote.replace(key, bytes);
+  async replace(key: string, content: Content): Promise<void> {
+    await this.#remote.replace(key, content);
     await this.#forget(key);
   }
 

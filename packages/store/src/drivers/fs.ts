@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { link, mkdir, open, readFile, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
+import type { Content } from "../content-file.ts";
 import { checkKey, type Entry, type StoreDriver } from "../driver.ts";
 import { asAppError, errno } from "./fs-errors.ts";
 
@@ -21,7 +23,7 @@ export class FsDriver implements StoreDriver {
     return buffer && new Uint8Array(buffer);
   }
 
-  async create(key: string, bytes: Uint8Array): Promise<boolean> {
+  async create(key: string, content: Content): Promise<boolean> {
     const target = this.#path(key);
     const folder = dirname(target);
     if (await this.stat(key)) {
@@ -29,12 +31,12 @@ export class FsDriver implements StoreDriver {
       await this.#reporting(flushFolder(folder));
       return false;
     }
-    return this.#reporting(this.#writeAside(target, bytes, (temporary) => linkNew(temporary, target)));
+    return this.#reporting(this.#writeAside(target, content, (temporary) => linkNew(temporary, target)));
   }
 
-  async replace(key: string, bytes: Uint8Array): Promise<void> {
+  async replace(key: string, content: Content): Promise<void> {
     const target = this.#path(key);
-    await this.#reporting(this.#writeAside(target, bytes, (temporary) => rename(temporary, target)));
+    await this.#reporting(this.#writeAside(target, content, (temporary) => rename(temporary, target)));
   }
 
   async stat(key: string): Promise<{ size: number } | undefined> {
@@ -88,13 +90,13 @@ export class FsDriver implements StoreDriver {
   }
 
   /** Writes content to `tmp/`, from where `place` gives it its name. */
-  async #writeAside<T>(target: string, bytes: Uint8Array, place: (temporary: string) => Promise<T>): Promise<T> {
+  async #writeAside<T>(target: string, content: Content, place: (temporary: string) => Promise<T>): Promise<T> {
     const folder = dirname(target);
     const temporary = join(this.location, "tmp", randomUUID());
     await makeFolder(dirname(temporary));
     await makeFolder(folder);
     try {
-      await writeFlushed(temporary, bytes);
+      await writeFlushed(temporary, content);
       const placed = await place(temporary);
       await flushFolder(folder);
       return placed;
@@ -104,10 +106,13 @@ export class FsDriver implements StoreDriver {
   }
 }
 
-async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
+async function writeFlushed(path: string, content: Content): Promise<void> {
   const file = await open(path, "wx");
   try {
-    await file.writeFile(bytes);
+    if (content instanceof Uint8Array) await file.writeFile(content);
+    // Each is written behind what was before.
+    else
+      for await (const chunk of createReadStream(content.path, { highWaterMark: 2 ** 20 })) await file.writeFile(chunk);
     await file.sync();
   } finally {
     await file.close();

@@ -1,3 +1,4 @@
+import { bytesOf, type Content } from "../content-file.ts";
 import { checkKey, type Entry, type StoreDriver } from "../driver.ts";
 
 /** Holds the store in this process, for tests and trials. */
@@ -11,16 +12,17 @@ export class MemoryDriver implements StoreDriver {
     return entry && new Uint8Array(entry.bytes);
   }
 
-  async create(key: string, bytes: Uint8Array): Promise<boolean> {
+  async create(key: string, content: Content): Promise<boolean> {
     checkKey(key);
+    const bytes = await bytesOf(content);
     if (this.#entries.has(key)) return false;
-    await this.replace(key, bytes);
+    this.#set(key, bytes);
     return true;
   }
 
-  async replace(key: string, bytes: Uint8Array): Promise<void> {
+  async replace(key: string, content: Content): Promise<void> {
     checkKey(key);
-    this.#entries.set(key, { bytes: new Uint8Array(bytes), modified: Date.now() });
+    this.#set(key, await bytesOf(content));
   }
 
   async stat(key: string): Promise<{ size: number } | undefined> {
@@ -41,5 +43,9 @@ export class MemoryDriver implements StoreDriver {
   async remove(key: string): Promise<void> {
     checkKey(key);
     this.#entries.delete(key);
+  }
+
+  #set(key: string, bytes: Uint8Array): void {
+    this.#entries.set(key, { bytes: new Uint8Array(bytes), modified: Date.now() });
   }
 }

@@ -47,6 +47,43 @@ export function contentTests(makeDriver: MakeDriver): void {
       await expect(store.readContent(digest)).rejects.toMatchObject({ code: "not_found" });
     });
 
+    it("stays while a job that has not ended has a claim on it, however old it is", async () => {
+      const { driver, again } = await makeDriver();
+      const store = new ArtifactStore(driver);
+      const { digest } = await store.putContent(bytes);
+      for (const job of ["a", "b", "b"]) await store.claims.add(digest, job);
+      const all = { delete: true, graceMs: 0 };
+      const ended = new Set(["a"]);
+      const hasEnded = async (job: string) => ended.has(job);
+      // Nobody can tell of the jobs; then one of two has ended; then both.
+      expect((await store.collect(all)).blobs.count).toBe(0);
+      expect(await store.collect({ ...all, hasEnded })).toMatchObject({ blobs: { count: 0 }, leftovers: { count: 1 } });
+      expect(await new ArtifactStore(again()).readContent(digest)).toEqual(bytes);
+      ended.add("b");
+      const both = { blobs: { count: 1 }, leftovers: { count: 1 } };
+      expect(await store.collect({ graceMs: 0, hasEnded })).toMatchObject(both);
+      expect(await store.claims.has(digest)).toBe(true);
+      expect(await store.collect({ ...all, hasEnded })).toMatchObject(both);
+      expect(await store.claims.has(digest)).toBe(false);
+      expect(await driver.list("uploads/")).toEqual([]);
+    });
+
+    it("is claimed in time by whoever holds it, also while a collection runs", async () => {
+      const { driver, again } = await makeDriver();
+      const { digest } = await new ArtifactStore(driver).putContent(bytes);
+      const other = new ArtifactStore(again());
+      const ended: string[] = ["old"];
+      await other.claims.add(digest, "old");
+      const late = beforeMark(driver, async () => {
+        // The job is open again from here on, and was not when the collection began.
+        ended.length = 0;
+        await other.claims.holding([digest], () => other.claims.add(digest, "new"));
+      });
+      const hasEnded = async (job: string) => ended.includes(job);
+      expect((await new ArtifactStore(late).collect({ delete: true, graceMs: 0, hasEnded })).blobs.count).toBe(0);
+      expect(await other.readContent(digest)).toEqual(bytes);
+    });
+
     it("is young again once it is stored again, also while a collection runs", async () => {
       const { driver, again } = await makeDriver();
       const { digest } = await new ArtifactStore(driver).putContent(bytes);

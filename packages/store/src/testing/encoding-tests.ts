@@ -1,5 +1,9 @@
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { digestOf, getBlob, putBlob } from "../blobs.ts";
+import type { StoreDriver } from "../driver.ts";
 import { keys } from "../keys.ts";
 import { ArtifactStore } from "../store.ts";
 import { exampleDraft } from "./example-draft.ts";
@@ -38,6 +42,30 @@ export function encodingTests(makeDriver: MakeDriver): void {
       const bytes = Buffer.concat([Buffer.from("\x93WHITLBR", "latin1"), Buffer.from("no brotli")]);
       await putBlob(driver, digestOf(bytes), bytes);
       expect(await getBlob(driver, digestOf(bytes), "it")).toEqual(new Uint8Array(bytes));
+    });
+
+    it("is stored from a file as it is from memory, compressed or not, in parts or whole", async () => {
+      const folder = await mkdtemp(join(tmpdir(), "whittle-content-"));
+      const noise = Uint8Array.from({ length: 40_000 }, (_, at) => Math.imul(at + 1, 2_654_435_761) >>> 13);
+      const ambiguous = Buffer.concat([Buffer.from("\x93WHITLBR", "latin1"), Buffer.from("no brotli")]);
+      for (const bytes of [sparseWeights(50_000), noise, ambiguous, Uint8Array.of(1, 2, 3)]) {
+        const [{ driver, again }, other] = [await makeDriver(), await makeDriver()];
+        const [path, digest] = [join(folder, "content"), digestOf(bytes)];
+        await writeFile(path, bytes);
+        const store = new ArtifactStore(driver);
+        // The second replaces the first.
+        for (let time = 0; time < 2; time++)
+          expect(await store.putContentFile({ path, digest, size: bytes.length })).toEqual({
+            digest,
+            size: bytes.length,
+          });
+        expect(await new ArtifactStore(again()).readContent(digest)).toEqual(new Uint8Array(bytes));
+        await new ArtifactStore(other.driver).putContent(bytes);
+        const stored = async (at: StoreDriver) => (await at.stat(keys.blob(digest)))?.size;
+        expect(await stored(driver)).toBe(await stored(other.driver));
+        expect(await readdir(folder)).toEqual(["content"]);
+      }
+      await rm(folder, { recursive: true });
     });
 
     it("that lies there uncompressed is built on", async () => {

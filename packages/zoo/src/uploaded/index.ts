@@ -1,19 +1,22 @@
 /** Data sets that users upload. No TensorFlow: the API checks an upload with this before it accepts it. */
-import type { DatasetContent, DatasetRecord, Preprocessing } from "@whittle/contracts";
+import { AppError, toAppError, type DatasetContent, type DatasetRecord, type Preprocessing } from "@whittle/contracts";
 import { assemble, type Dataset, type Splits } from "../dataset.ts";
-import { parseNpy, readIntegers, readNumbers, readTexts, typeName, type NpyArray } from "./npy.ts";
+import { readArrays, readSplits } from "./arrays.ts";
+import { readTexts, typeName, type NpyArray } from "./npy.ts";
 import { wrong } from "./wrong.ts";
-import { unzip } from "./zip.ts";
+import type { Archive } from "./zip.ts";
 
-const needed = ["x_train", "y_train", "x_test", "y_test"] as const;
-const files = [...needed, "labels", "vocabulary"].map((name) => `${name}.npy`);
+export type { Archive } from "./zip.ts";
 
 const mostClasses = 10_000;
 const mostTokens = 100_000;
+const mostNamed = 10;
 
 /** A file's content: what there is, and the samples. */
 export interface Upload {
   content: DatasetContent;
+  /** What is probably not meant, for a person. */
+  warnings: string[];
   splits: Splits;
 }
 
@@ -23,50 +26,56 @@ export interface UploadOptions extends Partial<Preprocessing> {
 }
 
 /**
- * Reads a data set in NumPy's `.npz`: `x_train`, `y_train`, `x_test`, `y_test`, and where there are such names `labels` and `vocabulary`.
- * Samples are vectors [n, features], rows of floats [n, steps, features], images [n, height, width, channels] or, in bytes, [n, height,
- * width]; with a vocabulary they are token ids [n, steps]. Models see x scale + offset: by default bytes of images as 0 to 1, all else as it is.
+ * Reads a data set in NumPy's `.npz` that is to be accepted: `x_train`, `y_train`, `x_test`, `y_test`, and where there are such names
+ * `labels` and `vocabulary`. Samples are vectors [n, features], rows of floats [n, steps, features], images [n, height, width, channels]
+ * or, in bytes, [n, height, width]; with a vocabulary they are token ids [n, steps]. Models see x scale + offset: by default bytes of
+ * images as 0 to 1, all else as it is.
  * @throws AppError `invalid_request` that names the array; `payload_too_large`.
  */
-export async function readUpload(file: Uint8Array, options: UploadOptions = {}): Promise<Upload> {
-  const unpacked = await unzip(file, { names: files, limitBytes: options.limitBytes ?? Infinity });
-  const find = (name: string): NpyArray | undefined => {
-    const array = unpacked.get(`${name}.npy`);
-    return array && parseNpy(array, name);
-  };
-  const need = (name: string): NpyArray => {
-    const array = find(name);
-    if (!array) throw wrong(name, `is missing; the file must have ${needed.join(", ")}`);
-    return array;
-  };
-  const x = { train: need("x_train"), test: need("x_test") };
-  const y = { train: need("y_train"), test: need("y_test") };
+export async function readUpload(file: Uint8Array | Archive, options: UploadOptions = {}): Promise<Upload> {
+  const arrays = await readArrays(file, options);
+  const { x, y } = arrays;
   checkLengths(x.train, y.train);
   checkLengths(x.test, y.test);
   checkAlike(x.train, x.test);
-  const [names, tokens] = [find("labels"), find("vocabulary")];
-  const vocabulary = tokens && readTexts(tokens, mostTokens);
-  const classes = readClasses(y, names && readTexts(names, mostClasses));
+  const vocabulary = arrays.vocabulary && readTexts(arrays.vocabulary, mostTokens);
+  const names = arrays.labels && readTexts(arrays.labels, mostClasses);
+  if (names && names.length < 2)
+    throw wrong("labels", `has ${names.length} of the texts that there must be for each class, two or more`);
+  const classes = names?.length ?? mostClasses;
+  const are = `classes from 0 to ${classes - 1}${names ? ", places in labels" : ""}`;
   const inputShape = sampleShape(x.train, vocabulary !== undefined);
-  const values = (array: NpyArray) => (vocabulary ? readTokens(array, vocabulary.length) : readNumbers(array));
-  const split = (side: "train" | "test") => ({ x: values(x[side]), y: classes[side], count: classes[side].length });
+  const splits = readSplits(arrays, { classes, are, ...(vocabulary && { tokens: vocabulary.length }) });
+  const labels = names ?? numbered(splits);
   const content = {
     inputShape,
-    labels: classes.labels,
+    labels,
     ...(vocabulary && { vocabulary }),
     preprocessing: preprocessingOf(x.train, inputShape, options, vocabulary !== undefined),
-    samples: { train: classes.train.length, test: classes.test.length },
+    samples: { train: splits.train.count, test: splits.test.count },
   };
-  return { content, splits: { train: split("train"), test: split("test") } };
+  return { content, warnings: unlearnt(splits, labels), splits };
 }
 
 /**
- * An uploaded data set as jobs take it, under the name `name@version`.
+ * An uploaded data set as jobs take it, under the name `name@version`. What its version's record says is taken from there and not judged
+ * anew, so that a version that was accepted once can be read also when fewer are accepted.
  * @throws AppError `corrupt` when the file is not what its record says.
  */
 export async function openUpload(record: DatasetRecord, file: Uint8Array): Promise<Dataset> {
-  const { splits } = await readUpload(file);
-  return assemble({ ...record, name: `${record.name}@${record.version}` }, splits);
+  const name = `${record.name}@${record.version}`;
+  const { labels, vocabulary } = record;
+  const read = {
+    classes: labels.length,
+    are: "classes of its record",
+    ...(vocabulary && { tokens: vocabulary.length }),
+  };
+  try {
+    return assemble({ ...record, name }, readSplits(await readArrays(file, { skipOthers: true }), read));
+  } catch (error) {
+    const { message } = toAppError(error);
+    throw new AppError("corrupt", `the data set ${name} is not what its record says: ${message}`, { cause: error });
+  }
 }
 
 function checkLengths(x: NpyArray, y: NpyArray): void {
@@ -112,29 +121,26 @@ function isChannelsFirst([channels = 0, ...sizes]: number[]): boolean {
   return sizes.length === 2 && (channels === 1 || channels === 3) && sizes.every((size) => size > 4);
 }
 
-/** A token's id is kept as one byte where that is enough, else as a float, which holds it exactly. */
-function readTokens(x: NpyArray, tokens: number): Uint8Array | Float32Array {
-  const ids = readIntegers(x, tokens, `token ids from 0 to ${tokens - 1}, places in vocabulary`);
-  return tokens <= 256 ? Uint8Array.from(ids) : Float32Array.from(ids);
+/** Without names classes are called as they are counted. */
+function numbered({ train, test }: Splits): string[] {
+  const highest = [train, test].reduce((most, { y }) => y.reduce((a, b) => Math.max(a, b), most), 0);
+  return Array.from({ length: highest + 1 }, (_, at) => String(at));
 }
 
-interface Classes {
-  train: Int32Array;
-  test: Int32Array;
-  labels: string[];
-}
-
-/** The class of each sample; without names classes are called as they are counted. */
-function readClasses(y: { train: NpyArray; test: NpyArray }, names?: string[]): Classes {
-  if (names && names.length < 2)
-    throw wrong("labels", `has ${names.length} of the texts that there must be for each class, two or more`);
-  const below = names?.length ?? mostClasses;
-  const are = `classes from 0 to ${below - 1}${names ? ", places in labels" : ""}`;
-  const [train, test] = [readIntegers(y.train, below, are), readIntegers(y.test, below, are)];
-  if (train.every((label) => label === train[0]))
-    throw wrong(y.train.name, `has only the class ${train[0]}; it must have two or more`);
-  const highest = [train, test].reduce((most, side) => side.reduce((a, b) => Math.max(a, b), most), 0);
-  return { train, test, labels: names ?? Array.from({ length: highest + 1 }, (_, at) => String(at)) };
+/** Classes that are tested and not taught. @throws AppError `invalid_request` when only one is taught. */
+function unlearnt({ train, test }: Splits, labels: string[]): string[] {
+  const taught = new Set(train.y);
+  if (taught.size < 2) throw wrong("y_train", `has only the class ${train.y[0]}; it must have two or more`);
+  const others = test.y.filter((label) => !taught.has(label));
+  if (others.length === 0) return [];
+  const classes = [...new Set(others)].toSorted((a, b) => a - b);
+  const name = (at: number): string => (labels[at] === String(at) ? String(at) : `${at} (${labels[at]})`);
+  const named = `${classes.slice(0, mostNamed).map(name).join(", ")}${classes.length > mostNamed ? ", ..." : ""}`;
+  const which = classes.length === 1 ? "a class" : `${classes.length} classes`;
+  return [
+    `y_test has ${others.length} of its ${test.count} samples in ${which} that y_train has no sample of: ${named}. No model can learn that ` +
+      "from it, so these samples count as wrong answers",
+  ];
 }
 
 function preprocessingOf(

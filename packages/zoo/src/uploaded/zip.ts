@@ -5,7 +5,7 @@ import { wrong } from "./wrong.ts";
 /** The parts of a zip archive that are read here (APPNOTE.TXT 4.3), by the signatures that they begin with. */
 const signature = { file: 0x04034b50, entry: 0x02014b50, end: 0x06054b50 };
 const length = { file: 30, entry: 46, end: 22 };
-const longestComment = 0xffff;
+const longestField = 0xffff;
 /** Stands where ZIP64 has a larger number elsewhere. */
 const elsewhere = 0xffffffff;
 
@@ -22,9 +22,19 @@ interface Entry {
   at: number;
 }
 
+/** An archive that is read part by part. */
+export interface Archive {
+  /** Bytes. */
+  size: number;
+  /** The bytes from a place on; fewer where it ends before. */
+  read: (from: number, length: number) => Promise<Uint8Array>;
+}
+
 export interface UnzipOptions {
-  /** The only files that there may be. */
+  /** The only files that there may be, or that are read. */
   names: readonly string[];
+  /** Whether others are left alone instead of refused. */
+  skipOthers?: boolean;
   /** How many bytes they may have together. */
   limitBytes: number;
 }
@@ -34,8 +44,9 @@ export interface UnzipOptions {
  * file must have its CRC-32.
  * @throws AppError `invalid_request`; `payload_too_large` when the files are larger than the limit.
  */
-export async function unzip(archive: Uint8Array, options: UnzipOptions): Promise<Map<string, Uint8Array>> {
-  const entries = readDirectory(archive, options.names);
+export async function unzip(given: Uint8Array | Archive, options: UnzipOptions): Promise<Map<string, Uint8Array>> {
+  const archive = given instanceof Uint8Array ? inMemory(given) : given;
+  const entries = await readDirectory(archive, options);
   const total = entries.reduce((sum, { size }) => sum + size, 0);
   if (total > options.limitBytes)
     throw wrong("", `has ${total} bytes unpacked; it may have at most ${options.limitBytes}`, "payload_too_large");
@@ -44,20 +55,32 @@ export async function unzip(archive: Uint8Array, options: UnzipOptions): Promise
   return files;
 }
 
-function readDirectory(archive: Uint8Array, names: readonly string[]): Entry[] {
-  const view = viewOf(archive);
-  const end = findEnd(view);
+function inMemory(bytes: Uint8Array): Archive {
+  return { size: bytes.length, read: async (from, size) => bytes.subarray(from, from + size) };
+}
+
+async function readDirectory(
+  archive: Archive,
+  { names, skipOthers = false }: Pick<UnzipOptions, "names" | "skipOthers">,
+): Promise<Entry[]> {
+  const tail = await archive.read(Math.max(0, archive.size - length.end - longestField), Infinity);
+  const end = findEnd(viewOf(tail));
   if (end === undefined) throw wrong("", "is no zip archive, or not whole; it must be what numpy.savez writes");
-  const [count, from] = [view.getUint16(end + 10, true), view.getUint32(end + 16, true)];
+  const [count, from] = [viewOf(tail).getUint16(end + 10, true), viewOf(tail).getUint32(end + 16, true)];
   if (from === elsewhere) throw wrong("", "is a ZIP64 archive of more than 4 GiB, which is not read");
+  // With one more than there may be, one of them is refused.
+  const most = (skipOthers ? count : Math.min(count, names.length + 1)) * (length.entry + 3 * longestField);
+  const directory = await archive.read(from, Math.min(most, Math.max(0, archive.size - tail.length + end - from)));
+  const view = viewOf(directory);
   const entries = new Map<string, Entry>();
-  for (let index = 0, at = from; index < count; index++) {
-    if (at + length.entry > end || view.getUint32(at, true) !== signature.entry)
+  for (let index = 0, at = 0; index < count; index++) {
+    if (at + length.entry > directory.length || view.getUint32(at, true) !== signature.entry)
       throw wrong("", "is damaged: its directory does not hold what its end says");
-    const { entry, next } = readEntry(archive, view, at);
+    const { entry, next } = readEntry(directory, view, at);
+    at = next;
+    if (skipOthers && !names.includes(entry.name)) continue;
     checkEntry(entry, names, entries);
     entries.set(entry.name, entry);
-    at = next;
   }
   return [...entries.values()];
 }
@@ -65,15 +88,15 @@ function readDirectory(archive: Uint8Array, names: readonly string[]): Entry[] {
 /** Where the last part begins; behind it is a comment of the length that it says. */
 function findEnd(view: DataView): number | undefined {
   const last = view.byteLength - length.end;
-  for (let at = last; at >= Math.max(0, last - longestComment); at--)
+  for (let at = last; at >= Math.max(0, last - longestField); at--)
     if (view.getUint32(at, true) === signature.end && view.getUint16(at + 20, true) === last - at) return at;
   return undefined;
 }
 
-function readEntry(archive: Uint8Array, view: DataView, at: number): { entry: Entry; next: number } {
+function readEntry(directory: Uint8Array, view: DataView, at: number): { entry: Entry; next: number } {
   const nameEnd = at + length.entry + view.getUint16(at + 28, true);
   const entry = {
-    name: new TextDecoder().decode(archive.subarray(at + length.entry, nameEnd)),
+    name: new TextDecoder().decode(directory.subarray(at + length.entry, nameEnd)),
     encrypted: (view.getUint16(at + 8, true) & 1) === 1,
     method: view.getUint16(at + 10, true),
     crc: view.getUint32(at + 16, true),
@@ -100,12 +123,12 @@ function checkEntry(
   if (packed === elsewhere || size === elsewhere) throw wrong("", `has ${name} of 4 GiB or more, which is not read`);
 }
 
-async function unpack(archive: Uint8Array, { name, method, crc, packed, size, at }: Entry): Promise<Uint8Array> {
-  const view = viewOf(archive);
-  if (at + length.file > archive.length || view.getUint32(at, true) !== signature.file)
+async function unpack(archive: Archive, { name, method, crc, packed, size, at }: Entry): Promise<Uint8Array> {
+  const head = await archive.read(at, length.file);
+  if (head.length < length.file || viewOf(head).getUint32(0, true) !== signature.file)
     throw wrong("", `is damaged: ${name} is not where its directory says`);
-  const from = at + length.file + view.getUint16(at + 26, true) + view.getUint16(at + 28, true);
-  const raw = archive.subarray(from, from + packed);
+  const from = at + length.file + viewOf(head).getUint16(26, true) + viewOf(head).getUint16(28, true);
+  const raw = await archive.read(from, packed);
   const bytes = method === 0 ? raw : await inflate(raw, size);
   if (bytes?.length !== size || crc32(bytes) !== crc)
     throw wrong("", `is damaged: ${name} is not the ${size} bytes with the CRC-32 that its directory says`);

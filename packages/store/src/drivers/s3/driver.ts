@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { S3Client } from "@aws-sdk/client-s3";
+import { bytesOf, sizeOf, type Content } from "../../content-file.ts";
 import { checkKey, type Entry, type StoreDriver } from "../../driver.ts";
 import { parseS3Address } from "./address.ts";
 import { asAppError, isAbsent, isContended, isTaken } from "./errors.ts";
@@ -48,14 +49,14 @@ export class S3Driver implements StoreDriver {
     return this.#on(key, "reading", (target) => absentAsUndefined(this.#objects.get(target)));
   }
 
-  create(key: string, bytes: Uint8Array): Promise<boolean> {
+  create(key: string, content: Content): Promise<boolean> {
     return this.#on(key, "writing", async (target) => {
       const { wholeBytes, partBytes } = this.#limits;
-      const severalParts = bytes.byteLength > Math.max(wholeBytes, partBytes);
+      const severalParts = sizeOf(content) > Math.max(wholeBytes, partBytes);
       if (severalParts && (await absentAsUndefined(this.#objects.head(target)))) return false;
       const writer = randomUUID();
       try {
-        await this.#send(target, bytes, { writer, replacing: false });
+        await this.#send(target, content, { writer, replacing: false });
         return true;
       } catch (error) {
         return await this.#settle(target, writer, error);
@@ -63,11 +64,11 @@ export class S3Driver implements StoreDriver {
     });
   }
 
-  async replace(key: string, bytes: Uint8Array): Promise<void> {
+  async replace(key: string, content: Content): Promise<void> {
     await this.#on(key, "replacing", async (target) => {
       const writer = randomUUID();
       try {
-        await this.#send(target, bytes, { writer, replacing: true });
+        await this.#send(target, content, { writer, replacing: true });
       } catch (error) {
         await this.#settle(target, writer, error);
       }
@@ -106,13 +107,13 @@ export class S3Driver implements StoreDriver {
     }
   }
 
-  #send(target: string, bytes: Uint8Array, write: { writer: string; replacing: boolean }): Promise<void> {
+  #send(target: string, content: Content, write: { writer: string; replacing: boolean }): Promise<void> {
     const { attempts, wholeBytes, partBytes } = this.#limits;
     // A conflict says that another write was going on. AWS asks to send all again, also what is in parts.
-    return retry(attempts, isContended, () =>
-      bytes.byteLength > wholeBytes
-        ? this.#objects.putParts(target, bytes, partBytes, write)
-        : this.#objects.put(target, bytes, write),
+    return retry(attempts, isContended, async () =>
+      sizeOf(content) > wholeBytes
+        ? this.#objects.putParts(target, content, partBytes, write)
+        : this.#objects.put(target, await bytesOf(content), write),
     );
   }
 

@@ -12,6 +12,7 @@ import {
   type CompletedPart,
   type S3Client,
 } from "@aws-sdk/client-s3";
+import { sizeOf, sliceOf, type Content } from "../../content-file.ts";
 import type { Entry } from "../../driver.ts";
 import { BrokenBody, isTransient } from "./errors.ts";
 import { retry } from "./retry.ts";
@@ -67,15 +68,15 @@ export class S3Objects {
   }
 
   /** As {@link put}, from parts of `partBytes`. What was sent is withdrawn when that fails. */
-  async putParts(Key: string, bytes: Uint8Array, partBytes: number, { writer, replacing }: Write): Promise<void> {
+  async putParts(Key: string, content: Content, partBytes: number, { writer, replacing }: Write): Promise<void> {
     const target = { Bucket: this.#bucket, Key };
     const begin = new CreateMultipartUploadCommand({ ...target, ChecksumAlgorithm: "SHA256", Metadata: { writer } });
     const { UploadId } = await this.#retrying(() => this.#client.send(begin));
     const upload = { ...target, UploadId };
     try {
       const Parts: CompletedPart[] = [];
-      for (let offset = 0; offset < bytes.byteLength; offset += partBytes)
-        Parts.push(await this.#putPart(upload, Parts.length + 1, bytes.subarray(offset, offset + partBytes)));
+      for (let offset = 0; offset < sizeOf(content); offset += partBytes)
+        Parts.push(await this.#putPart(upload, Parts.length + 1, await sliceOf(content, offset, partBytes)));
       const complete = new CompleteMultipartUploadCommand({
         ...upload,
         MultipartUpload: { Parts },
