@@ -231,6 +231,14 @@ export interface ArtifactDraft extends Omit<Manifest, "schemaVersion" | "files">
   measurements: Measurements;
 }
 
+/**
+ * Whether the answer to a sample depends on what else is in the call of the model: dynamic quantization takes the range of a whole batch.
+ * Imported models are refused where it does.
+ */
+export function mixesSamples({ compression }: Pick<ModelConfig, "compression">): boolean {
+  return compression?.quantization?.method === "dynamic";
+}
+
 /** Canonical JSON: keys sorted at every level, no white space. The same value always gives the same bytes. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>

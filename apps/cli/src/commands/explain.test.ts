@@ -76,6 +76,10 @@ describe("explain", () => {
     const corner = Array.from({ length: 512 }, (_, sample) => data.train.x[sample * 64] ?? 0);
     const mean = corner.reduce((sum, value) => sum + value, 0) / 512;
     expect(meanSample(data, preprocessing)[0]).toBeCloseTo(mean / 127.5 - 1, 6);
+    // The mean of two tokens is another one.
+    expect(() => meanSample({ ...data, vocabulary: ["a", "b"] }, preprocessing)).toThrow(
+      "the samples of tiny are tokens",
+    );
   });
 
   it("takes an input as predict does, and prints the answer as it is", async () => {

@@ -35,8 +35,13 @@ export function testSample(data: Dataset, index: number, preprocessing: Preproce
   return { values: toFloat({ x, y, count: 1 }, preprocessing), shape, label: labels[y[0] ?? 0] ?? "", tokens };
 }
 
-/** The mean of each value over the training samples, as a model sees it. */
-export function meanSample({ train, inputShape }: Dataset, { scale, offset }: Preprocessing): Float32Array {
+/** The mean of each value over the training samples, as a model sees it. @throws AppError `invalid_request` for tokens, which have none. */
+export function meanSample(
+  { name, train, inputShape, vocabulary }: Dataset,
+  { scale, offset }: Preprocessing,
+): Float32Array {
+  if (vocabulary)
+    throw new AppError("invalid_request", `--baseline mean: the samples of ${name} are tokens: give one as a number`);
   const size = sizeOf(inputShape);
   const sums = new Float64Array(size);
   for (let at = 0; at < train.x.length; at++) sums[at % size] = (sums[at % size] ?? 0) + (train.x[at] ?? 0);

@@ -1,4 +1,4 @@
-import { AppError, type Manifest } from "@whittle/contracts";
+import { AppError, mixesSamples, type Manifest } from "@whittle/contracts";
 import { Batcher, type BatchLimits } from "./batcher.ts";
 import type { ModelSpecs, Tensors } from "./messages.ts";
 import type { Pool, ReadModel } from "./pool.ts";
@@ -44,7 +44,8 @@ export class Servable {
   ): Promise<Servable> {
     const key = `${source.name}@${source.version}#${++Servable.#loads}`;
     const specs = await pool.load(key, source.read);
-    const maxRows = canBatch(specs) ? limits.maxRows : 1;
+    const together = canBatch(specs) && !mixesSamples(source.manifest.config);
+    const maxRows = together ? limits.maxRows : 1;
     const batcher = new Batcher({ ...limits, maxRows, key, acquire: () => pool.acquire(key), onBatch });
     return new Servable(pool, key, source, specs, batcher);
   }

@@ -11,7 +11,7 @@ export interface ProtocolContext {
   loader: Loader;
   /** Whether the server can answer for everything that it is to serve. */
   isReady: () => boolean;
-  /** How many explanations run at a time, how many samples the model may be run on for one, and in one call of it. */
+  /** How many explanations run at a time, how many samples the model may be run on for one, and, at most, in one call of it. */
   explanations: { gate: Gate; maxEvaluations: number; maxBatch: number };
   /** Reads a whole body as bytes, within the limit. */
   readBody: RequestHandler;

@@ -1,5 +1,5 @@
 import type { ArtifactDraft, Signature } from "@whittle/contracts";
-import { exportOnnx } from "@whittle/onnx";
+import { exportOnnx, quantizeOnnx } from "@whittle/onnx";
 
 type Layer = [className: string, config: Record<string, unknown>, inputs: string[]];
 
@@ -78,6 +78,18 @@ export function wideModel(columns: number): ArtifactDraft {
   const kernel = Float32Array.from({ length: 2 * columns }, (_, at) => (at % 2 === 0 ? at / 2 + 1 : 0));
   const weights = { "dense/kernel": { shape: [columns, 2], data: kernel } };
   return draftOf(signature, exportOnnx({ topology, weights, signature }));
+}
+
+/** {@link wideModel} in dynamic int8, which takes the range of its inputs from all samples of a call. */
+export async function dynamicModel(columns: number): Promise<ArtifactDraft> {
+  const draft = wideModel(columns);
+  const calibration = { inputs: new Float32Array(columns).fill(1), shape: [columns] };
+  const files = draft.files.map(async (file) => ({
+    ...file,
+    bytes: (await quantizeOnnx(file.bytes, { calibration, method: "dynamic" })).model,
+  }));
+  const quantization = { bits: 8, granularity: "channel", scheme: "symmetric", method: "dynamic" };
+  return { ...draft, config: { ...draft.config, compression: { quantization } }, files: await Promise.all(files) };
 }
 
 /** Two inputs, two outputs: sum = a + b, and total = b0 + 10 b1. */

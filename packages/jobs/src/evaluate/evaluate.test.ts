@@ -64,6 +64,26 @@ describe("evaluating", () => {
       expect(other["rankCorrelation"]).toBeLessThan((int8["rankCorrelation"] ?? 0) - 0.1);
     });
 
+    it("stops amid a sample, whose explanations may take long", async () => {
+      const stopping = new AbortController();
+      const progress: number[] = [];
+      const explanations = { beside: "tiny-base", evaluations: 20_000 };
+      const running = bench.run(
+        "evaluate",
+        { model: "tiny-base", explanations },
+        {
+          signal: stopping.signal,
+          emit: (event) => {
+            if (event.type !== "progress") return;
+            progress.push(event.fraction);
+            if (event.fraction === 0.5) setTimeout(() => stopping.abort(), 20);
+          },
+        },
+      );
+      await expect(running).rejects.toMatchObject({ code: "cancelled" });
+      expect(Math.max(...progress)).toBe(0.5);
+    });
+
     it("needs the other model", async () => {
       const missing = bench.run("evaluate", { model: "tiny-base", explanations: { beside: "none" } });
       await expect(missing).rejects.toMatchObject({ code: "not_found" });

@@ -44,13 +44,12 @@ export async function compareExplanations(
   const sessions = [await createSession(own.onnx), await createSession(other.onnx)] as const;
   try {
     const [askOwn, askOther] = [
-      asker(sessions[0], own.config, inputShape, evaluations),
-      asker(sessions[1], other.config, inputShape, evaluations),
+      asker(context, sessions[0], own.config, inputShape, evaluations),
+      asker(context, sessions[1], other.config, inputShape, evaluations),
     ];
     const count = Math.min(samples, split.count);
     const found: { both: number; itself: number }[] = [];
     for (let index = 0; index < count; index++) {
-      stopIfAborted(context.signal);
       const sample = pick(split, Int32Array.of(index));
       const reference = await askOther(sample, 0);
       const both = agreement(reference, await askOwn(sample, 1, reference.class));
@@ -64,8 +63,17 @@ export async function compareExplanations(
   }
 }
 
-function asker(session: Session, config: ModelConfig, shape: number[], evaluations: number): Ask {
-  const predict = async (x: Float32Array, count: number) => (await classify(session, x, shape, count)).logits;
+function asker(
+  { signal }: JobContext,
+  session: Session,
+  config: ModelConfig,
+  shape: number[],
+  evaluations: number,
+): Ask {
+  const predict = async (x: Float32Array, count: number) => {
+    stopIfAborted(signal);
+    return (await classify(session, x, shape, count)).logits;
+  };
   const classifier = { shape, config, batch: BATCH, predict };
   return (sample, seed, about) =>
     explain(classifier, toFloat(sample, config.preprocessing), {

@@ -77,6 +77,15 @@ describe("explaining a linear model", () => {
   });
 });
 
+describe("a model whose answers depend on the other samples of a call", () => {
+  it("is asked for one at a time", async () => {
+    const compression = { quantization: { bits: 8, granularity: "channel", scheme: "symmetric", method: "dynamic" } };
+    const { classifier, calls } = linear([2], [1, 2], { preprocessing: raw, compression });
+    await explain(classifier, Float32Array.of(1, 1), defaults);
+    expect(calls).toEqual([1, 1, 1, 1]);
+  });
+});
+
 describe("the baseline by default", () => {
   it("is a raw value of 0, as the model sees it", async () => {
     const { classifier } = linear([2], [1, 1], { preprocessing: { scale: 0.5, offset: -1 } });
@@ -143,7 +152,8 @@ describe("explaining refuses, naming it,", () => {
       { baseline: Float32Array.of(1, 2) },
       "one number or the 3 values of a sample, not 2",
     ],
-    ["too few evaluations", { evaluations: 7 }, "evaluations must be at least 10 for 3 parts, not 7"],
+    ["no class at all", { class: "" }, 'class must be 0 to 1 or one of up, down, not ""'],
+    ["too few evaluations", { evaluations: 7 }, "evaluations must be at least 8 for 3 parts, not 7"],
   ])("%s", async (_what, options, message) => {
     await expect(explain(classifier, sample, { ...defaults, ...options })).rejects.toMatchObject({
       code: "invalid_request",
@@ -152,10 +162,39 @@ describe("explaining refuses, naming it,", () => {
     });
   });
 
+  it("a class that there is not before the model has run on all the samples", async () => {
+    const { classifier: counted, calls } = linear([3], [1, 2, 3]);
+    await expect(explain(counted, sample, { ...defaults, class: 2 })).rejects.toThrow("class must be 0 to 1");
+    expect(calls).toEqual([4]);
+  });
+
+  it("a baseline of what are no tokens", async () => {
+    const config = { preprocessing: raw, vocabulary: ["a", "b"] };
+    const { classifier: text } = linear([3], [1, 2, 3], config);
+    const tokens = Float32Array.of(1, 1, 0);
+    for (const wrong of [[0.5], [2], [0, -1, 0]]) {
+      const asked = explain(text, tokens, { ...defaults, baseline: Float32Array.from(wrong) });
+      await expect(asked).rejects.toThrow("baseline must be tokens, whole numbers from 0 to 1");
+    }
+    const fits = await explain(text, tokens, { ...defaults, class: 0, baseline: Float32Array.of(1) });
+    expect(fits.values).toEqual([0, 0, -3]);
+  });
+
+  it("the probability of a model with one score, which is always 1", async () => {
+    const one: Classifier = { ...classifier, predict: (_x, count) => Promise.resolve(new Float32Array(count)) };
+    const asked = explain(one, sample, { ...defaults, output: "probability" });
+    await expect(asked).rejects.toMatchObject({ code: "invalid_request", issues: [{ path: "output" }] });
+  });
+
   it("what is not a number", async () => {
     const wrong = explain(classifier, Float32Array.of(1, Number.NaN, 3), defaults);
-    await expect(wrong).rejects.toThrow("the model answers NaN or Infinity");
-    const cube = { ...classifier, shape: [1, 1, 1, 3] };
-    await expect(explain(cube, sample, defaults)).rejects.toMatchObject({ code: "unsupported" });
+    await expect(wrong).rejects.toThrow("the model answers NaN or Infinity to the input itself");
+    const none = { ...defaults, baseline: Float32Array.of(Number.NaN) };
+    await expect(explain(classifier, sample, none)).rejects.toThrow("Infinity where parts of the input are left out");
+    for (const shape of [
+      [1, 1, 1, 3],
+      [0, 3],
+    ])
+      await expect(explain({ ...classifier, shape }, sample, defaults)).rejects.toMatchObject({ code: "unsupported" });
   });
 });

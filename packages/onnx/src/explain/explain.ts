@@ -1,4 +1,4 @@
-import { AppError, type ModelConfig } from "@whittle/contracts";
+import { AppError, mixesSamples, type ModelConfig } from "@whittle/contracts";
 import { argMax } from "../runtime/classify.ts";
 import { baselineOf } from "./baseline.ts";
 import { cutIntoParts, type Parts } from "./parts.ts";
@@ -8,8 +8,8 @@ import { planShapley, type Coalition, type ShapleyOptions, type ShapleyValues } 
 export interface Classifier {
   /** Of one sample, without the batch: [28, 28, 1]. */
   shape: readonly number[];
-  config: Pick<ModelConfig, "labels" | "vocabulary" | "preprocessing">;
-  /** The most samples of one call. */
+  config: Pick<ModelConfig, "labels" | "vocabulary" | "preprocessing" | "compression">;
+  /** The most samples of one call; where they would change each other's answers it is one. */
   batch: number;
   /** Logits, row-major [count, classes], of `count` samples, row-major. */
   predict: (samples: Float32Array, count: number) => Promise<Float32Array>;
@@ -60,14 +60,19 @@ export async function explain(
   const numbers = new Map(players.map((part, player) => [part, player]));
   const playerOf = of.map((part) => numbers.get(part) ?? -1);
   const logits: Float32Array[] = [];
-  for (let from = 0; from < plan.coalitions.length; from += batch) {
-    const some = plan.coalitions.slice(from, from + batch);
+  const together = mixesSamples(config) ? 1 : batch;
+  for (let from = 0; from < plan.coalitions.length; from += together) {
+    const some = plan.coalitions.slice(from, from + together);
     logits.push(...rowsOf(await predict(compose(some, sample, baseline.values, playerOf), some.length), some.length));
+    // Before all others are run for nothing.
+    if (from === 0) checkAnswer(logits[0] ?? new Float32Array(), config.labels, options);
   }
   const target = classOf(config.labels, logits.at(-1) ?? new Float32Array(), options.class);
   const worths = logits.map((row) => (options.output === "logit" ? (row[target] ?? 0) : softmax(row, target)));
-  if (!worths.every(Number.isFinite))
-    throw new AppError("invalid_request", "the model answers NaN or Infinity where parts of the input are left out");
+  if (!worths.every(Number.isFinite)) {
+    const where = Number.isFinite(worths.at(-1)) ? "where parts of the input are left out" : "to the input itself";
+    throw new AppError("invalid_request", `the model answers NaN or Infinity ${where}`);
+  }
   const { values, standardErrors, permutations } = plan.solve(worths);
   const inGrid = (played: readonly number[]) => {
     const all = Array.from({ length: count }, () => 0);
@@ -112,10 +117,18 @@ function rowsOf(logits: Float32Array, count: number): Float32Array[] {
   return Array.from({ length: count }, (_, row) => logits.slice(row * classes, (row + 1) * classes));
 }
 
+function checkAnswer(logits: Float32Array, labels: readonly string[] | undefined, options: ExplainOptions): void {
+  classOf(labels, logits, options.class);
+  if (logits.length > 1 || options.output === "logit") return;
+  const message = 'must be "logit": the model gives one score, and the softmax of one is always 1';
+  throw new AppError("invalid_request", `output ${message}`, { issues: [{ path: "output", message }] });
+}
+
 function classOf(labels: readonly string[] | undefined, logits: Float32Array, asked: number | string | undefined) {
   if (asked === undefined) return argMax(logits, logits.length)[0] ?? 0;
   const label = labels?.indexOf(String(asked)) ?? -1;
-  const index = typeof asked === "string" && label >= 0 ? label : Number(asked);
+  // Number() takes an empty text for 0.
+  const index = typeof asked === "string" && label >= 0 ? label : Number(String(asked).trim() || "none");
   if (Number.isInteger(index) && index >= 0 && index < logits.length) return index;
   const names = labels ? ` or one of ${labels.join(", ")}` : "";
   const message = `must be 0 to ${logits.length - 1}${names}, not ${JSON.stringify(asked)}`;

@@ -24,21 +24,22 @@ const MOST = { grid: 8, row: 64 };
  */
 export function cutIntoParts(shape: readonly number[], isText: boolean, size?: number): Parts {
   const [height = 0, width = 1, channels = 1] = shape;
-  if (shape.length === 0 || shape.length > 3)
+  if (shape.length === 0 || shape.length > 3 || shape.includes(0))
     throw new AppError("unsupported", `an input of shape [${shape.join(", ")}] has no parts that could be explained`);
   const isRow = shape.length === 1;
   const side = size ?? Math.ceil(isRow ? height / MOST.row : Math.max(height, width) / MOST.grid);
   const rows = Math.ceil(height / side);
   const columns = Math.ceil(width / side);
-  const partOf = (place: number) => {
+  const of = new Int32Array(height * width * channels);
+  for (let place = 0; place < of.length; place++) {
     const pixel = Math.floor(place / channels);
-    return Math.floor(pixel / width / side) * columns + Math.floor((pixel % width) / side);
-  };
+    of[place] = Math.floor(pixel / width / side) * columns + Math.floor((pixel % width) / side);
+  }
   return {
     kind: isText ? "tokens" : isRow ? "columns" : "patches",
     grid: isRow ? [rows] : [rows, columns],
     size: side,
     count: rows * columns,
-    of: Int32Array.from({ length: height * width * channels }, (_, place) => partOf(place)),
+    of,
   };
 }

@@ -83,7 +83,9 @@ describe("estimates from random orders", () => {
     standardErrors?.forEach((error) => expect(error).toBeLessThan(1e-12));
   });
 
-  it("need two pairs", () => {
+  it("need two pairs, or all the coalitions where they are fewer", () => {
+    expect(() => play(3, entangled, 7)).toThrow("evaluations must be at least 8 for 3 parts, not 7");
+    expect(() => play(4, entangled, 13)).toThrow("evaluations must be at least 14 for 4 parts, not 13");
     expect(() => play(12, entangled, 45)).toThrow("evaluations must be at least 46 for 12 parts, not 45");
   });
 });

@@ -40,7 +40,8 @@ export function planShapley(players: number, { evaluations, seed }: ShapleyOptio
   if (2 ** players <= evaluations) return enumerateAll(players);
   const pairs = Math.floor((evaluations - 2) / costOfPair(players));
   if (pairs >= FEWEST_PAIRS) return sample(players, pairs, seed);
-  const message = `must be at least ${2 + FEWEST_PAIRS * costOfPair(players)} for ${players} parts, not ${evaluations}; larger patches need fewer`;
+  const least = Math.min(2 ** players, 2 + FEWEST_PAIRS * costOfPair(players));
+  const message = `must be at least ${least} for ${players} parts, not ${evaluations}; larger patches need fewer`;
   throw new AppError("invalid_request", `evaluations ${message}`, { issues: [{ path: "evaluations", message }] });
 }
 

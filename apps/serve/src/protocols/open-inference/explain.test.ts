@@ -104,9 +104,10 @@ describe("an explanation", () => {
     ["dense", { colour: 1 }, 400, "parameters.colour: is not known; known are class, output, patch"],
     ["dense", { patch: 0 }, 400, "parameters.patch: must be at least 1, not 0"],
     ["dense", { evaluations: 20_001 }, 400, "parameters.evaluations: must be at most 20000, not 20001"],
-    ["dense", { evaluations: 7 }, 400, "evaluations must be at least 10 for 3 parts, not 7"],
+    ["dense", { evaluations: 7 }, 400, "evaluations must be at least 8 for 3 parts, not 7"],
     ["dense", { output: "loss" }, 400, 'parameters.output: must be "probability" or "logit", not "loss"'],
     ["dense", { class: "up" }, 400, 'class must be 0 to 1 or one of left, right, not "up"'],
+    ["dense", { class: "" }, 400, 'class must be 0 to 1 or one of left, right, not ""'],
     ["dense", { class: 2.5 }, 400, "parameters.class: must be the index or the label of a class"],
     ["dense", { baseline: [1, 2] }, 400, "baseline must be one number or the 3 values of a sample, not 2"],
     ["dense", { baseline: "black" }, 400, "parameters.baseline: value 0 is"],
@@ -178,6 +179,22 @@ describe("a server", () => {
     const short = await startServeForTest({ maxEvaluations: 7 });
     await short.publish(denseModel(), "dense");
     expect(await short.post("/v2/models/dense/explain", { inputs: [x] })).toMatchObject({ status: 400 });
+  });
+
+  it("puts fewer samples of a large input into one call", async () => {
+    const other = await startServeForTest();
+    const columns = 70_000;
+    await other.publish(wideModel(columns), "large");
+    const input = { ...wide, shape: [1, columns], data: Array.from({ length: columns }, () => 1) };
+    const asked = { inputs: [input], parameters: { patch: columns / 7 } };
+    expect(await other.post("/v2/models/large/explain", asked)).toMatchObject({
+      status: 200,
+      body: { evaluations: 128 },
+    });
+    // 14 of them have fewer than 2^20 values, so the 128 take 10 calls and not 4 of 32.
+    const { body } = await other.get("/metrics");
+    const metrics = body instanceof Uint8Array ? new TextDecoder().decode(body) : "";
+    expect(metrics).toContain('whittle_serve_batch_samples_count{model="large"} 10\n');
   });
 
   it("asks for the key that predictions need", async () => {

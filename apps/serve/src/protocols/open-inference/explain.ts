@@ -13,6 +13,9 @@ export interface ExplainLimits {
   maxBatch: number;
 }
 
+/** Values of the samples in one call of the model (4 MiB): of large inputs a whole batch would be many times what anybody sent. */
+const MOST_VALUES = 2 ** 20;
+
 /** By default, where the limit lets it. */
 const EVALUATIONS = 2000;
 
@@ -53,13 +56,15 @@ export async function explainRequest(
     if (isGone()) throw new AppError("cancelled", "the caller has left");
     const results = await servable.infer({ [input.name]: { datatype: "FP32", shape: [count, ...shape], data } });
     const logits = results[output.name];
-    if (logits?.shape.length === 2 && logits.data instanceof Float32Array) return logits.data;
+    const fits = logits?.shape.length === 2 && logits.shape[0] === count;
+    if (fits && logits.data instanceof Float32Array) return logits.data;
     throw new AppError(
       "unsupported",
       `output "${output.name}" is no [n, classes], and only such scores can be explained`,
     );
   };
-  const classifier = { shape, config: servable.manifest.config, batch: fixed ?? maxBatch, predict };
+  const batch = fixed ?? Math.max(1, Math.min(maxBatch, Math.floor(MOST_VALUES / given.data.length)));
+  const classifier = { shape, config: servable.manifest.config, batch, predict };
   return written(servable, await explain(classifier, given.data, options), options);
 }
 
