@@ -21,7 +21,7 @@ describe("initEngine", { timeout: 180_000 }, () => {
   it.each([
     ["beside each other where nothing is known of the products", "", {}, "1 2"],
     ["beside each other where products are neither small nor large", "{ macsPerProduct: 10e6 }", {}, "1 2"],
-    ["in turn where products are small", "{ macsPerProduct: 7e6 }", {}, "1 1"],
+    ["on the calling thread where products are small", "{ macsPerProduct: 7e6 }", {}, "1 -1"],
     ["inside a large product", "{ macsPerProduct: 20e6 }", {}, "2 2"],
     ["as the user says", "{ macsPerProduct: 20e6 }", { TF_NUM_INTRAOP_THREADS: "1" }, "1 2"],
   ])("has TensorFlow's threads on two cores compute %s", async (_what, options, env, threads) => {

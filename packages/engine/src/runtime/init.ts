@@ -47,9 +47,10 @@ async function start({ warn = console.warn, macsPerProduct }: InitOptions): Prom
 function setDefaults(macsPerProduct: number = enoughFor.beside): void {
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2";
   // More than two cores have not been measured.
-  const of = (enough: number) => String(threads() <= 2 && macsPerProduct < enough ? 1 : threads());
-  process.env["TF_NUM_INTRAOP_THREADS"] ??= of(enoughFor.inside);
-  process.env["TF_NUM_INTEROP_THREADS"] ??= of(enoughFor.beside);
+  const isBelow = (enough: number) => threads() <= 2 && macsPerProduct < enough;
+  process.env["TF_NUM_INTRAOP_THREADS"] ??= isBelow(enoughFor.inside) ? "1" : String(threads());
+  // -1: a graph runs on the thread that calls it, which has nobody to wake and to wait for.
+  process.env["TF_NUM_INTEROP_THREADS"] ??= isBelow(enoughFor.beside) ? "-1" : String(threads());
   if (!existsSync("/proc/driver/nvidia")) return;
   // On a CPU TensorFlow is repeatable as it is, and XLA refuses some of its kernels under this setting.
   process.env["TF_DETERMINISTIC_OPS"] ??= "1";
