@@ -18,7 +18,10 @@ const batch = 1000;
 const singles = 100;
 const concurrency = 8;
 
-export const caseNames = ["api", "bullmq", "cancel", "recovery", ...trainingNames.map((name) => `supervision/${name}`)];
+export const caseNames = [
+  ...["api", "bullmq", "cancel", "recovery"],
+  ...trainingNames.flatMap((name) => [`supervision/${name}`, `supervision/${name}/cpu-share`]),
+];
 
 interface Figures {
   submitted: number[];
