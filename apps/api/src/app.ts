@@ -42,6 +42,8 @@ export interface Api {
 }
 
 const closeLimitMs = 5000;
+const anotherStore =
+  "WHITTLE_STORE is another store than that of the API which started before: workers take no jobs until they have this one";
 
 /**
  * Starts the API. It starts and stays up without Redis, and answers 503 until Redis is there.
@@ -57,10 +59,12 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   const store = await openStore(options.store);
   const { webhooks } = options;
   const onProblem = (problem: WebhookProblem): void => log.warn(problem, "a webhook was not delivered");
+  const onReplaced = (): void => log.warn({ store: store.location }, anotherStore);
   const queue = createQueue({
     redisUrl,
     prefix,
     catalog,
+    store: { id: await store.identity(), onReplaced },
     ...(webhooks && { webhooks: { ...webhooks, onProblem } }),
   });
   const leave = new AbortController();

@@ -8,6 +8,7 @@ import type { WorkerConfig } from "./env.ts";
 import { clearCheckpoints } from "./checkpoints.ts";
 import { childEntry } from "./entries.ts";
 import { openFolder, workerId } from "./folders.ts";
+import { createOwnStore } from "./own-store.ts";
 import { findPublished } from "./published.ts";
 import { createExecute } from "./supervisor/execute.ts";
 import { findGpus } from "./supervisor/gpus.ts";
@@ -51,12 +52,13 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
     published: (job) => findPublished(store, job),
     worker: { id, host: hostname(), pid: process.pid, backend, datasets },
     execute: createExecute({ ...config, workDir, env, gpus, log, spare }),
+    isOwnStore: await createOwnStore(store, log),
     onDrain: () => spare?.close(),
     onError: warnOnce(log),
   });
   spare?.prepare();
   await consumer.start();
-  log.info({ id, kinds: config.kinds, concurrency: config.concurrency, backend, datasets }, "takes jobs");
+  log.info({ id, kinds: config.kinds, concurrency: config.concurrency, backend, datasets }, "is there");
   return {
     close: async () => {
       log.info("leaves: takes no more jobs");

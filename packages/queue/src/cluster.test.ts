@@ -24,7 +24,7 @@ it("runs pipelines, cancels and retries in a Redis Cluster, with all keys of an 
   const waiting = await rig.submit("look");
   await rig.queue.cancel(waiting);
   await rig.queue.retry(waiting);
-  const other = createQueue({ redisUrl: cluster.url, prefix: rig.prefix, catalog });
+  const other = createQueue({ redisUrl: cluster.url, prefix: rig.prefix, catalog, store: { id: "store" } });
   await vi.waitFor(() => other.ping(), { timeout: 20_000 });
   await other.submit({ kind: "make", params: {}, submittedBy: "another", idempotencyKey: "k" });
   await other.close();

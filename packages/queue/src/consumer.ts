@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { WorkerView } from "@whittle/contracts";
 import { Worker, type Job } from "bullmq";
 import { createContext, workerConnection, type Connection, type Context } from "./connection.ts";
+import { declaredStore } from "./declared-store.ts";
 import { loseRun } from "./fence.ts";
 import { announceEveryMs, lockDurationMs, quarantineAfter, retention, stalledIntervalMs } from "./limits.ts";
 import { maintain, type MaintenanceOptions } from "./maintenance.ts";
@@ -21,6 +22,8 @@ export interface ConsumerOptions {
   worker: Pick<WorkerView, "id" | "host" | "pid" | "backend" | "datasets">;
   /** Runs one job. A thrown AppError that is retryable uses one attempt; any other ends the job. */
   execute: Execute;
+  /** Whether the store that the API reads, by its identity, is the one in which this worker publishes; while it is not, no job is taken. */
+  isOwnStore?: (id: string) => Promise<boolean>;
   /** Called when the worker begins to take no more jobs, and will take none again. */
   onDrain?: () => void;
   /** Hears of what went wrong outside of a job: Redis away, a claim lost. */
@@ -66,6 +69,7 @@ class QueueConsumer implements Consumer {
   readonly #finishing = new Set<Promise<void>>();
   readonly #startedAt = new Date().toISOString();
   #draining = false;
+  #astray = false;
   #maintaining = false;
   #turn = 0;
   #loop: Promise<void> = Promise.resolve();
@@ -97,6 +101,7 @@ class QueueConsumer implements Consumer {
     });
     await this.#subscriber.subscribe(keys.cancel, keys.drained, keys.wake);
     await Promise.all(this.#sources.map((source) => source.startStalledCheckTimer()));
+    await this.#publishesRightly();
     await announce(this.#context, this.#view());
     this.#heart = setInterval(() => {
       this.#tell();
@@ -173,7 +178,7 @@ class QueueConsumer implements Consumer {
       let pauseMs = pollMs;
       const woken = new Promise<string | undefined>((resolve) => (this.#wake = resolve));
       try {
-        if (this.#finishing.size < this.#options.concurrency) {
+        if (this.#finishing.size < this.#options.concurrency && (await this.#publishesRightly())) {
           const nextMs = (kind !== undefined && (await this.#takeOf(kind))) || (await this.#takeAny());
           kind = undefined;
           if (nextMs === true) continue;
@@ -185,6 +190,19 @@ class QueueConsumer implements Consumer {
       }
       kind = await Promise.race([woken, sleep(pauseMs, undefined)]);
     }
+  }
+
+  /** Whether somebody would look where this worker publishes. */
+  async #publishesRightly(): Promise<boolean> {
+    const { isOwnStore } = this.#options;
+    if (!isOwnStore) return true;
+    const declared = await declaredStore(this.#context);
+    const astray = declared !== null && !(await isOwnStore(declared));
+    if (astray !== this.#astray) {
+      this.#astray = astray;
+      this.#tell();
+    }
+    return !astray;
   }
 
   /** Takes and starts one job, the kinds taking turns. @returns true, or for how long there is none. */
@@ -223,7 +241,8 @@ class QueueConsumer implements Consumer {
   }
 
   #maintain(): void {
-    if (this.#maintaining) return;
+    // What ended jobs have left is in another store.
+    if (this.#maintaining || this.#astray) return;
     this.#maintaining = true;
     const { retention: kept = retention, clear = async () => {} } = this.#options;
     maintain(this.#context, { worker: this.#run.worker, retention: kept, clear })
@@ -240,6 +259,7 @@ class QueueConsumer implements Consumer {
     for (const { id, kind, pid } of this.#running.values())
       jobs.push(pid === undefined ? { id, kind } : { id, kind, pid });
     const { worker, kinds, concurrency } = this.#options;
-    return { ...worker, kinds, concurrency, startedAt: this.#startedAt, draining: this.#draining, jobs };
+    const draining = this.#draining || this.#astray;
+    return { ...worker, kinds, concurrency, startedAt: this.#startedAt, draining, jobs };
   }
 }

@@ -27,6 +27,8 @@ export interface Keys {
   workers: string;
   /** String: the worker that reconciles; it lapses when the next may. */
   maintainer: string;
+  /** String: identity of the store that the API reads. */
+  store: string;
   /** Stream of events that webhooks are to tell. */
   webhooks: string;
   /** Set of ended jobs that have left something in the store which is to go. */
@@ -57,6 +59,7 @@ export function makeKeys(name: string): Keys {
     drain: (worker) => `${prefix}:drain:${worker}`,
     workers: `${prefix}:workers`,
     maintainer: `${prefix}:maintainer`,
+    store: `${prefix}:store`,
     webhooks: `${prefix}:webhooks`,
     litter: `${prefix}:litter`,
     nudge: `${prefix}:nudge`,

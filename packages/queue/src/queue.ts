@@ -3,6 +3,7 @@ import type { Queue } from "bullmq";
 import { cancelJob, cancelPipeline } from "./cancel.ts";
 import { createContext, producerConnection, whenReady, workerConnection } from "./connection.ts";
 import { countJobs, type KindCounts } from "./counts.ts";
+import { declareStore, type DeclaredStore } from "./declared-store.ts";
 import { checkAfter, createFollowers, readEvents, type EventQuery } from "./events.ts";
 import { listJobs, type JobPage, type ListQuery } from "./list.ts";
 import type { Catalog } from "./pipeline.ts";
@@ -18,6 +19,8 @@ export interface QueueOptions {
   /** Put before every key in Redis; two installations with different prefixes don't see each other. */
   prefix?: string;
   catalog: Catalog;
+  /** Where the jobs' models are to be: workers with another store take none. */
+  store?: DeclaredStore;
   /** Allows jobs to have webhooks, and delivers them from this process. */
   webhooks?: WebhookOptions;
 }
@@ -47,13 +50,14 @@ export interface JobQueue {
   close(): Promise<void>;
 }
 
-export function createQueue({ redisUrl, prefix = "whittle", catalog, webhooks }: QueueOptions): JobQueue {
+export function createQueue({ redisUrl, prefix = "whittle", catalog, store, webhooks }: QueueOptions): JobQueue {
   const context = createContext(producerConnection(redisUrl), prefix);
   const followers = createFollowers(context, workerConnection(redisUrl));
   const policy = { catalog, webhookHosts: webhooks?.hosts ?? [] };
   const stopWebhooks = webhooks && deliverWebhooks(context, workerConnection(redisUrl), webhooks);
   const kinds = Object.keys(catalog);
-  const ready = <T>(work: () => Promise<T>): Promise<T> => whenReady(context, work);
+  const declared = declareStore(context, store);
+  const ready = <T>(work: () => Promise<T>): Promise<T> => whenReady(context, () => declared().then(work));
 
   return {
     submit: (submission) => ready(async () => jobView(context, await submitJob(context, policy, submission))),

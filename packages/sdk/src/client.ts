@@ -45,6 +45,11 @@ export interface ClientOptions {
   serveKey?: string;
   /** The serving app, for {@link WhittleClient.predict}: `http://127.0.0.1:7701`. */
   serveUrl?: string;
+  /**
+   * How long a request may take until the end of its answer, in ms; 30,000 when it is not given. Then it throws `unavailable`. Events,
+   * uploads, downloads and explanations have no such limit.
+   */
+  timeoutMs?: number;
 }
 
 /** As many as the API gives in one answer, which is as many as are kept of one job. */
@@ -58,10 +63,10 @@ export class WhittleClient {
   readonly #api: Http;
   readonly #serve: Http | undefined;
 
-  constructor({ url, key, serveKey = key, serveUrl }: ClientOptions) {
-    this.#api = new Http({ url, what: "the API", key });
-    this.#serve =
-      serveUrl === undefined ? undefined : new Http({ url: serveUrl, what: "the serving app", key: serveKey });
+  constructor({ url, key, serveKey = key, serveUrl, timeoutMs }: ClientOptions) {
+    this.#api = new Http({ url, what: "the API", key, timeoutMs });
+    const serving = { what: "the serving app", key: serveKey, timeoutMs };
+    this.#serve = serveUrl === undefined ? undefined : new Http({ url: serveUrl, ...serving });
   }
 
   /** Enqueues a job and returns at once. */
@@ -187,15 +192,13 @@ export class WhittleClient {
   }
 
   /** The model card, in Markdown, of a name, name@version or name@alias. */
-  async report(reference: string): Promise<string> {
-    const response = await this.#api.request("GET", `/v1/models/${segment(reference)}/report`);
-    return response.text();
+  report(reference: string): Promise<string> {
+    return this.#api.text("GET", `/v1/models/${segment(reference)}/report`);
   }
 
   /** What a version takes of the size, time and accuracy of the model that it was made from, as SVG; `not_found` where there is none. */
-  async chart(reference: string): Promise<string> {
-    const response = await this.#api.request("GET", `/v1/models/${segment(reference)}/report.svg`);
-    return response.text();
+  chart(reference: string): Promise<string> {
+    return this.#api.text("GET", `/v1/models/${segment(reference)}/report.svg`);
   }
 
   /** What a model was made from, back to the models that were trained from nothing. */
@@ -234,7 +237,8 @@ export class WhittleClient {
     { scale, offset }: { scale?: number; offset?: number } = {},
   ): Promise<DatasetRecord> {
     const query = { scale, offset };
-    return this.#api.json("POST", `/v1/datasets/${segment(name)}/versions`, { body: bytes, query });
+    const path = `/v1/datasets/${segment(name)}/versions`;
+    return this.#api.json("POST", path, { body: bytes, query, unlimited: true });
   }
 
   /** The versions of all data sets that were uploaded, by name. */
@@ -253,7 +257,7 @@ export class WhittleClient {
 
   /** Stores a file for a job to take by its digest; it goes after a day unless one does. */
   upload(bytes: Uint8Array): Promise<{ digest: string; size: number }> {
-    return this.#api.json("POST", "/v1/uploads", { body: bytes });
+    return this.#api.json("POST", "/v1/uploads", { body: bytes, unlimited: true });
   }
 
   /** The data sets of the zoo. */
@@ -280,7 +284,8 @@ export class WhittleClient {
 
   /** Which parts of one sample make a served model answer what it answers: the Shapley value of each. */
   explain(model: string, input: InferInput, parameters: ExplainParameters = {}): Promise<ExplainResponse> {
-    return this.#serving.json("POST", `${modelPath(model)}/explain`, { body: explainBody(input, parameters) });
+    const body = explainBody(input, parameters);
+    return this.#serving.json("POST", `${modelPath(model)}/explain`, { body, unlimited: true });
   }
 
   get #serving(): Http {

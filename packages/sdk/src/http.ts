@@ -7,6 +7,8 @@ export interface HttpOptions {
   key?: string;
   /** Names the server in errors: `the API`. */
   what: string;
+  /** How long {@link Http.text} and {@link Http.json} wait for the end of an answer, in ms. */
+  timeoutMs?: number;
 }
 
 export interface RequestOptions {
@@ -15,6 +17,11 @@ export interface RequestOptions {
   body?: unknown;
   headers?: Record<string, string>;
   signal?: AbortSignal;
+}
+
+export interface TextOptions extends Omit<RequestOptions, "signal"> {
+  /** What takes as long as it takes: files, and work whose amount the caller chooses. */
+  unlimited?: boolean;
 }
 
 /** An error body: RFC 9457 (the API) or `{error}` (the serving protocols). */
@@ -46,14 +53,17 @@ export class Http {
   readonly url: string;
   readonly #key: string | undefined;
   readonly #what: string;
+  readonly #timeoutMs: number;
 
-  constructor({ url, key, what }: HttpOptions) {
+  constructor({ url, key, what, timeoutMs = 30_000 }: HttpOptions) {
     this.url = url.replace(/\/+$/, "");
     this.#key = key;
     this.#what = what;
+    this.#timeoutMs = timeoutMs;
   }
 
   /**
+   * Without a limit of time: the body, which may be a stream or a file, is the caller's to read.
    * @returns the response, whose status is 2xx.
    * @throws AppError what the server answered, or `unavailable` when it doesn't answer.
    */
@@ -63,9 +73,25 @@ export class Http {
     throw await this.#errorOf(response);
   }
 
-  async json<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
-    const response = await this.request(method, path, options);
-    const body: T = JSON.parse(await response.text());
+  /**
+   * The whole of a short answer.
+   * @throws AppError as {@link Http.request}; `unavailable` when the answer has not ended in time.
+   */
+  async text(method: string, path: string, { unlimited = false, ...options }: TextOptions = {}): Promise<string> {
+    const limit = unlimited ? undefined : AbortSignal.timeout(this.#timeoutMs);
+    try {
+      const response = await this.request(method, path, { ...options, ...(limit && { signal: limit }) });
+      return await response.text();
+    } catch (error) {
+      if (!limit?.aborted || error instanceof AppError) throw error;
+      const late = `has not answered ${method} ${path} within ${this.#timeoutMs / 1000} s`;
+      throw this.#unavailable(`${late}; the client's option timeoutMs sets this limit`, error);
+    }
+  }
+
+  /** As {@link Http.text}, of an answer in JSON. */
+  async json<T>(method: string, path: string, options: TextOptions = {}): Promise<T> {
+    const body: T = JSON.parse(await this.text(method, path, options));
     return body;
   }
 
@@ -88,10 +114,12 @@ export class Http {
       });
     } catch (error) {
       if (signal?.aborted) throw error;
-      throw new AppError("unavailable", `${this.#what} at ${this.url} does not answer (${reasonOf(error)})`, {
-        cause: error,
-      });
+      throw this.#unavailable(`does not answer (${reasonOf(error)})`, error);
     }
+  }
+
+  #unavailable(what: string, cause: unknown): AppError {
+    return new AppError("unavailable", `${this.#what} at ${this.url} ${what}`, { cause });
   }
 
   async #errorOf(response: Response): Promise<AppError> {

@@ -10,6 +10,7 @@ import {
 import type { z } from "zod";
 import { getBlob } from "./blobs.ts";
 import type { StoreDriver } from "./driver.ts";
+import { identityRecord } from "./identity.ts";
 import { digestOfKey, keys, readDatasetKeys, readModelKeys, type ModelKeys } from "./keys.ts";
 import { inParallel } from "./parallel.ts";
 import { parseJson, readRecord } from "./records.ts";
@@ -52,6 +53,7 @@ export async function audit(driver: StoreDriver): Promise<Audit> {
   for (const [name, versions] of datasets) await auditDataset(driver, issues, name, versions, sizes);
   const steps = await driver.list("steps/");
   await inParallel(steps, width, (key) => auditRecord(driver, issues, key, stepRecord));
+  await auditRecord(driver, issues, keys.identity, identityRecord);
   const all = [...models.values()];
   return {
     blobs: blobs.length,

@@ -1,5 +1,6 @@
 /** Where everything lies in the store. */
 export const keys = {
+  identity: "identity.json",
   blob: (digest: string) => `blobs/sha256/${digest.slice("sha256:".length)}`,
   model: (name: string) => `models/${name}/`,
   versions: (name: string) => `models/${name}/versions/`,

@@ -27,6 +27,7 @@ import { putContent, putContentFile, readContent, type StoredContent } from "./c
 import { Datasets } from "./datasets.ts";
 import { deleteVersion, isDeleted, type DeleteOptions } from "./deletion.ts";
 import type { StoreDriver } from "./driver.ts";
+import { identify } from "./identity.ts";
 import { keys } from "./keys.ts";
 import { buildLineage, type LineageNode } from "./lineage.ts";
 import {
@@ -69,6 +70,11 @@ export class ArtifactStore {
   /** Where it is, for messages. */
   get location(): string {
     return this.#driver.location;
+  }
+
+  /** The same by whatever address it is reached: see {@link identify}. */
+  identity(): Promise<string> {
+    return identify(this.#driver);
   }
 
   /** Stores an artifact under the next version of a name, once for each job: see {@link publish}. */

@@ -9,6 +9,7 @@ import { driverTests } from "./driver-tests.ts";
 import { auditTests } from "./audit-tests.ts";
 import { encodingTests } from "./encoding-tests.ts";
 import { fenceTests } from "./fence-tests.ts";
+import { identityTests } from "./identity-tests.ts";
 import { lineageTests } from "./lineage-tests.ts";
 import { draftTests, publishTests } from "./publish-tests.ts";
 import { damageTests, readTests } from "./read-tests.ts";
@@ -22,6 +23,7 @@ export type MakeDriver = () => Promise<{ driver: StoreDriver; again: () => Store
 export function testStore(name: string, makeDriver: MakeDriver): void {
   describe(`store on ${name}`, () => {
     driverTests(makeDriver);
+    identityTests(makeDriver);
     publishTests(makeDriver);
     draftTests(makeDriver);
     fenceTests(makeDriver);

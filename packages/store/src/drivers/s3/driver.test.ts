@@ -166,6 +166,12 @@ describe("opening a store on S3", () => {
     expect(store.location).toBe("s3://bucket/teams/a/");
   });
 
+  it("finds one identity at every endpoint that leads to the bucket", async () => {
+    const store = await openStore(server.url());
+    const elsewhere = server.url().replace("127.0.0.1", "localhost");
+    expect(await (await openStore(elsewhere)).identity()).toBe(await store.identity());
+  });
+
   it("keeps what was read in the user's cache, unless told otherwise", async () => {
     const cache = await mkdtemp(join(tmpdir(), "whittle-cache-"));
     vi.stubEnv("WHITTLE_CACHE_DIR", cache);
