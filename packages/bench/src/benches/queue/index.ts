@@ -19,7 +19,10 @@ const singles = 100;
 const concurrency = 8;
 
 export const caseNames = [
-  ...["api", "bullmq", "cancel", "recovery"],
+  "api",
+  "bullmq",
+  "cancel",
+  "recovery",
   ...trainingNames.flatMap((name) => [`supervision/${name}`, `supervision/${name}/cpu-share`]),
 ];
 
