@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readlinkSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { AppError } from "@whittle/contracts";
+import { root } from "./build.ts";
 import { allProcesses, childOf, signal, type ProcessInfo } from "./processes.ts";
 
 /** A host as the kernel's namespaces make one: it shares no network, name, processes and /tmp with others, and its clock is its own. */
@@ -159,14 +160,18 @@ class RunningHost implements Host {
 /** Of the port at the bridge. Its card would be told of a link that is down, and its kernel would not wait as long before it tries again. */
 const [disabled, forwarding] = ["0", "3"];
 
-/** Ignored signals of children mean that the kernel collects orphans when they end. */
-const init = `mount --bind /proc "$2" && mount -t proc proc /proc && mount -t tmpfs tmpfs /tmp && hostname "$1" &&
+/**
+ * A checkout that lies in /tmp, which the new one hides, is put there again. Ignored signals of children mean that the kernel collects
+ * orphans when they end.
+ */
+const init = `mount --bind /proc "$2" && mount -t proc proc /proc && cd "$3" && mount -t tmpfs tmpfs /tmp &&
+{ [ -e "$3" ] || { mkdir -p "$3" && mount --no-canonicalize --rbind . "$3"; }; } && hostname "$1" &&
 ip link set lo up && echo up && trap '' CHLD && exec sleep infinity`;
 
 /** @returns the process that ends all others of the host when it ends, as it does with this one. */
 async function boot(name: string, proc: string): Promise<ChildProcess> {
   const unshare = ["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child"];
-  const command = ["--pdeathsig", "KILL", ...unshare, "sh", "-c", init, "sh", name, proc];
+  const command = ["--pdeathsig", "KILL", ...unshare, "sh", "-c", init, "sh", name, proc, root];
   const launcher = spawn("setpriv", command, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const failed = text(launcher.stderr).then((said) => Promise.reject(new AppError("unavailable", said)));
   await Promise.race([once(launcher.stdout, "data"), failed]);
