@@ -37,6 +37,8 @@ export interface Network {
 
 /** @returns why there can't be hosts here, in one line; undefined when there can. */
 export function whyNoHosts(): string | undefined {
+  if (process.execPath.startsWith("/tmp/"))
+    return `hosts have a /tmp of their own, without the Node in ${process.execPath}`;
   const tried = ["--net", "--uts", "--mount", "--pid", "--fork", "ip", "link", "add", "type", "veth"];
   const { status, stderr, error } = spawnSync("unshare", tried, { encoding: "utf8" });
   if (status === 0) return undefined;
