@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { modelWeights, type ModelWeights } from "../model-io/weights.ts";
 import { initEngine } from "../runtime/init.ts";
+import { nativeBackend } from "../runtime/native.ts";
 import { tf } from "../tf.ts";
 import { evaluate } from "./evaluate.ts";
 import { fit } from "./fit.ts";
@@ -126,7 +127,9 @@ describe("augmentation in fit", () => {
     const [model, data] = [tinyImageModel(), tinyImages(40)];
     const plainly = await fit(tinyImageModel(), { ...data, ...still });
     const { epochs } = await fit(model, { ...data, ...still, augment, validation: data });
-    expect(epochs[0]?.loss).not.toBeCloseTo(plainly.epochs[0]?.loss ?? Number.NaN, 3);
+    // The first weights of WebAssembly are others, with which these images' changes matter less.
+    const digits = nativeBackend() ? 2 : 3;
+    expect(epochs[0]?.loss).not.toBeCloseTo(plainly.epochs[0]?.loss ?? Number.NaN, digits);
     const { loss } = await evaluate(model, data.x, tf.tensor1d(data.y, "int32"));
     expect(epochs[0]?.valLoss).toBe(loss);
   });
